@@ -1,0 +1,159 @@
+"""What every test may ask for: an empty dialer database, a migrated Brain, and nothing that outlives the test.
+
+MariaDB is the one at VICI_TEST_MARIADB_URL, else the machine's own on 127.0.0.1:3306, else a private ``mariadbd`` started for
+the session. PostgreSQL is the one at BRAIN_TEST_DATABASE_URL, else the machine's own on 127.0.0.1:5432, else the embedded one.
+"""
+
+import os
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import Engine, create_engine, make_url, text
+from sqlalchemy.exc import DBAPIError
+
+from vici_brain.brain.database import migrate, open_brain
+
+
+def _answers(url: str) -> bool:
+    engine = create_engine(url, connect_args={"connect_timeout": 3})
+    try:
+        with engine.connect():
+            return True
+    except DBAPIError:
+        return False
+    finally:
+        engine.dispose()
+
+
+@pytest.fixture(scope="session")
+def mariadb_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """URL of a MariaDB server on which databases can be made; starts a private one where there is none."""
+    given = os.environ.get("VICI_TEST_MARIADB_URL")  # noqa: TID251 - tests choose their servers themselves
+    for url in filter(None, (given, "mysql+pymysql://root@127.0.0.1:3306/")):
+        if _answers(url):
+            yield url
+            return
+    if shutil.which("mariadbd") is None or shutil.which("mariadb-install-db") is None:
+        pytest.skip("MARIADB IS MISSING: install mariadb-server or set VICI_TEST_MARIADB_URL; the dialer's side is untested")
+    yield from _private_mariadb(tmp_path_factory.mktemp("mariadb"))
+
+
+def _private_mariadb(folder: Path) -> Iterator[str]:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    user = ["--user=root"] if os.geteuid() == 0 else []
+    data = folder / "data"
+    subprocess.run(
+        ["mariadb-install-db", "--no-defaults", *user, f"--datadir={data}", "--auth-root-authentication-method=normal"],
+        check=True,
+        capture_output=True,
+    )
+    server = subprocess.Popen(
+        ["mariadbd", "--no-defaults", *user, f"--datadir={data}", f"--socket={folder}/s", f"--port={port}"],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    url = f"mysql+pymysql://root@127.0.0.1:{port}/"
+    try:
+        deadline = time.monotonic() + 60
+        while not _answers(url):
+            assert server.poll() is None, "the private mariadbd ended at once"
+            assert time.monotonic() < deadline, "the private mariadbd did not answer within a minute"
+            time.sleep(0.2)
+        yield url
+    finally:
+        server.terminate()
+        server.wait(30)
+
+
+@pytest.fixture
+def mariadb_url(mariadb_server: str) -> Iterator[str]:
+    """A fresh, empty database on MariaDB; dropped afterwards."""
+    name = f"vici_test_{uuid4().hex[:12]}"
+    server = create_engine(mariadb_server, isolation_level="AUTOCOMMIT")
+    with server.connect() as connection:
+        connection.execute(text(f"CREATE DATABASE {name} CHARACTER SET utf8mb3 COLLATE utf8mb3_unicode_ci"))
+    try:
+        yield make_url(mariadb_server).set(database=name).render_as_string(hide_password=False)
+    finally:
+        with server.connect() as connection:
+            connection.execute(text(f"DROP DATABASE {name}"))
+        server.dispose()
+
+
+@pytest.fixture(scope="session")
+def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """URL of a PostgreSQL server on which databases can be made; the embedded one where there is no other."""
+    given = os.environ.get("BRAIN_TEST_DATABASE_URL")  # noqa: TID251 - tests choose their servers themselves
+    for url in filter(None, (given, "postgresql+psycopg://postgres@127.0.0.1:5432/postgres")):
+        if _answers(url):
+            yield url
+            return
+    from vici_brain.brain.embedded import embedded_postgres  # noqa: PLC0415 - only where there is no other server
+
+    yield embedded_postgres(tmp_path_factory.mktemp("brain")).url("postgres")
+
+
+def _database(server_url: str, name: str, template: str | None = None) -> str:
+    server = create_engine(server_url, isolation_level="AUTOCOMMIT")
+    with server.connect() as connection:
+        connection.execute(text(f"CREATE DATABASE {name}" + (f" TEMPLATE {template}" if template else "")))
+    server.dispose()
+    return make_url(server_url).set(database=name).render_as_string(hide_password=False)
+
+
+def _drop(server_url: str, name: str) -> None:
+    server = create_engine(server_url, isolation_level="AUTOCOMMIT")
+    with server.connect() as connection:
+        connection.execute(text(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)"))
+    server.dispose()
+
+
+@pytest.fixture(scope="session")
+def brain_template(postgres_server: str) -> Iterator[str]:
+    """Name of a migrated database that each test's own is copied from."""
+    name = f"brain_template_{uuid4().hex[:12]}"
+    engine = open_brain(_database(postgres_server, name))
+    migrate(engine)
+    engine.dispose()
+    try:
+        yield name
+    finally:
+        _drop(postgres_server, name)
+
+
+@pytest.fixture
+def empty_brain_url(postgres_server: str) -> Iterator[str]:
+    """A fresh PostgreSQL database without any table."""
+    name = f"brain_test_{uuid4().hex[:12]}"
+    try:
+        yield _database(postgres_server, name)
+    finally:
+        _drop(postgres_server, name)
+
+
+@pytest.fixture
+def brain_url(postgres_server: str, brain_template: str) -> Iterator[str]:
+    """A fresh, migrated Brain."""
+    name = f"brain_test_{uuid4().hex[:12]}"
+    try:
+        yield _database(postgres_server, name, brain_template)
+    finally:
+        _drop(postgres_server, name)
+
+
+@pytest.fixture
+def brain(brain_url: str) -> Iterator[Engine]:
+    """An engine on a fresh, migrated Brain."""
+    engine = open_brain(brain_url)
+    try:
+        yield engine
+    finally:
+        engine.dispose()

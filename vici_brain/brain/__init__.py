@@ -1,0 +1,1 @@
+"""Brain: the CRM database in PostgreSQL, its schema and every statement that touches it."""

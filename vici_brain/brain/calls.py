@@ -1,0 +1,137 @@
+"""Landing calls in Brain: stage, place, merge, and the ledger's entry, all in one transaction.
+
+Belongs here: writes to vici_call_logs, its history, quarantine and ledger. Does not: reading the dialer (vici), deciding windows
+(flows), matching calls to leads (brain/matches).
+"""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import LiteralString, cast
+
+import psycopg
+from psycopg import sql
+from sqlalchemy import Connection, Engine, text
+
+from vici_brain.brain.database import brain_errors
+from vici_brain.brain.sql import load
+from vici_brain.domain.call_rows import COLUMNS, CleanRows, Refusal
+from vici_brain.domain.windows import Window
+
+_STAGED = sql.SQL(", ").join(map(sql.Identifier, (*COLUMNS, "source_copy")))
+_COPY = sql.SQL("COPY staged_calls ({}) FROM STDIN").format(_STAGED)
+_ANALYZE_FROM = 500
+_QUARANTINE = text("""
+    INSERT INTO quarantined_call_logs AS kept
+        (instance, source_table, source_key, reasons, raw, landed, first_seen_at, changed_at)
+    VALUES (:instance, :source_table, :source_key, :reasons, CAST(:raw AS jsonb), true, :read_at, :read_at)
+    ON CONFLICT (instance, source_table, source_key) DO UPDATE
+    SET reasons = excluded.reasons, raw = excluded.raw, landed = excluded.landed, changed_at = excluded.changed_at
+    WHERE (kept.reasons, kept.raw, kept.landed) IS DISTINCT FROM (excluded.reasons, excluded.raw, excluded.landed)
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class MergeCounts:
+    """What one slice did to vici_call_logs; ``read`` = new + updated + unchanged + those quarantined without landing."""
+
+    read: int = 0
+    new: int = 0
+    updated: int = 0
+    unchanged: int = 0
+    quarantined: int = 0
+
+    def __add__(self, other: "MergeCounts") -> "MergeCounts":
+        return MergeCounts(
+            self.read + other.read,
+            self.new + other.new,
+            self.updated + other.updated,
+            self.unchanged + other.unchanged,
+            self.quarantined + other.quarantined,
+        )
+
+
+class Landing:
+    """One slice of one source table on its way in: stage any number of pages, then merge once."""
+
+    def __init__(self, connection: Connection, scope: dict[str, object]) -> None:
+        self._connection = connection
+        self._scope = scope
+        self._refusals: dict[str, Refusal] = {}
+        self._staged = 0
+
+    def stage(self, clean: CleanRows, *, source_copy: str) -> None:
+        """Adds rows (in COLUMNS order) by COPY; ``source_copy`` is ``live`` or ``archive``."""
+        driver = cast("psycopg.Connection[tuple[object, ...]]", self._connection.connection.driver_connection)
+        with driver.cursor() as cursor, cursor.copy(_COPY) as copy:
+            for row in clean.rows:
+                copy.write_row((*row, source_copy))
+        self._staged += len(clean.rows)
+        self._refusals.update((refusal.source_key, refusal) for refusal in clean.refusals)
+
+    def merge(self, ledger: Window | None) -> MergeCounts:
+        """Merges what was staged; ``ledger`` names the whole buckets that this slice covered, ``None`` if it covered none."""
+        if self._staged > _ANALYZE_FROM:
+            self._run("ANALYZE staged_calls")
+        read = int(self._connection.scalar(text("SELECT count(DISTINCT source_key) FROM staged_calls")) or 0)
+        placed = self._run(load("place_calls"))
+        if self._staged > _ANALYZE_FROM:
+            self._run("ANALYZE placed_calls")
+        arriving = self._run(load("arriving_calls")) if placed else 0
+        updated = self._run(load("keep_history")) if arriving else 0
+        merged = self._run(load("merge_calls")) if arriving else 0
+        quarantined = self._quarantine(read - placed)
+        if ledger is not None and ledger.length:
+            self._connection.execute(load("record_buckets"), self._scope | {"start": ledger.start, "end": ledger.end})
+        return MergeCounts(read, max(0, merged - updated), updated, placed - merged, quarantined)
+
+    def _quarantine(self, timeless: int) -> int:
+        changed = self._run(load("quarantine_timeless")) if timeless else 0
+        rows = [
+            self._scope | {"source_key": key, "reasons": list(refusal.reasons), "raw": json.dumps(dict(refusal.raw))}
+            for key, refusal in sorted(self._refusals.items())
+        ]
+        timeless_keys = set()
+        if timeless and rows:
+            kept = text(
+                "SELECT source_key FROM quarantined_call_logs"
+                " WHERE instance = :instance AND source_table = :source_table AND NOT landed AND source_key = ANY(:keys)"
+            )
+            timeless_keys = set(self._connection.scalars(kept, self._scope | {"keys": list(self._refusals)}))
+        landed = [row for row in rows if row["source_key"] not in timeless_keys]
+        if landed:
+            self._connection.execute(_QUARANTINE, landed)
+        del changed
+        return timeless + len(landed)
+
+    def _run(self, statement: LiteralString | object) -> int:
+        clause = text(statement) if isinstance(statement, str) else statement
+        return self._connection.execute(clause, self._scope).rowcount  # type: ignore[call-overload,no-any-return]
+
+
+class CallStore:
+    """Where calls land; one instance per engine, any number of landings one after another."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+
+    @contextmanager
+    def landing(self, instance: str, source_table: str, zone: str, *, dry_run: bool = False) -> Iterator[Landing]:
+        """A transaction for one slice, committed at the end of the block, undone if it fails or for a dry run.
+
+        Enter it before reading the slice: the moment of entering, by Brain's clock, is the age of what is then read, and
+        decides which of two reads may overwrite the other.
+        """
+        with brain_errors(), self.engine.connect() as connection:
+            read_at: datetime = connection.execute(text("SELECT clock_timestamp()")).scalar_one()
+            connection.execute(load("stage_calls"))
+            for name in ("placed_calls", "arriving_calls"):
+                # The names are the two literals above; a utility statement takes no bound parameter.
+                connection.execute(text(f"CREATE TEMPORARY TABLE {name} (LIKE vici_call_logs) ON COMMIT DROP"))
+            yield Landing(connection, {"instance": instance, "source_table": source_table, "zone": zone, "read_at": read_at})
+            if dry_run:
+                connection.rollback()
+            else:
+                connection.commit()

@@ -1,0 +1,121 @@
+"""The journal of syncs: one row of sync_logs for each, however it was started, whatever became of it.
+
+Belongs here: opening, continuing and closing rows of sync_logs. Does not: what is counted (flows) or shown (brain/overview).
+"""
+
+import json
+import resource
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from sqlalchemy import Engine, text
+
+from vici_brain.brain.database import brain_errors
+from vici_brain.domain.windows import Window
+from vici_brain.errors import scrub
+
+COUNTERS = ("rows_read", "rows_new", "rows_updated", "rows_unchanged", "rows_matched", "rows_orphaned", "rows_quarantined")
+_OPEN = text("""
+    INSERT INTO sync_logs (instance, kind, trigger, status, started_at, window_start, window_end, run_id)
+    VALUES (:instance, :kind, :trigger, 'running', clock_timestamp(), :start, :end, :run_id) RETURNING id
+""")
+# A run in Dagster reads in one step and matches in the next; both are one sync and share its row.
+_CONTINUE = text("""
+    UPDATE sync_logs SET status = 'running'
+    WHERE id = (
+        SELECT id FROM sync_logs
+        WHERE run_id = :run_id AND instance = :instance AND window_start = :start AND window_end = :end
+        ORDER BY id DESC LIMIT 1
+    )
+    RETURNING id
+""")
+_CLOSE = text(f"""
+    UPDATE sync_logs SET
+        status = :status, finished_at = clock_timestamp(), seconds = coalesce(seconds, 0) + :seconds,
+        peak_memory_mb = greatest(peak_memory_mb, :peak_memory_mb), error = :error,
+        details = details || CAST(:details AS jsonb),
+        {", ".join(f"{name} = {name} + :{name}" for name in COUNTERS)}
+    WHERE id = :id
+""")  # noqa: S608 - the names are the constant above
+
+
+@dataclass(frozen=True, slots=True)
+class SyncIdentity:
+    """Who started a sync, of what kind, and over which window."""
+
+    instance: str
+    kind: str
+    trigger: str
+    window: Window | None = None
+    run_id: str | None = None
+
+
+@dataclass(slots=True)
+class JournalEntry:
+    """Filled in by the flow while it works; written when the block ends."""
+
+    counters: dict[str, int] = field(default_factory=dict)
+    details: dict[str, object] = field(default_factory=dict)
+    seconds: float = 0.0
+
+    def count(self, **counters: int) -> None:
+        for name, value in counters.items():
+            self.counters[name] = self.counters.get(name, 0) + value
+
+
+class Journal:
+    """Writes sync_logs; its rows survive the failure of what they describe, because they are written apart from it."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+
+    @contextmanager
+    def entry(self, identity: SyncIdentity, *, continues: bool = False, dry_run: bool = False) -> Iterator[JournalEntry]:
+        """One row: running, then success or failed with the scrubbed error. A dry run writes none."""
+        entry = JournalEntry()
+        started = datetime.now(UTC)
+        row_id = None if dry_run else self._open(identity, continues=continues)
+        try:
+            yield entry
+        except BaseException as error:
+            entry.seconds = (datetime.now(UTC) - started).total_seconds()
+            if row_id is not None:
+                self._close(row_id, entry, "failed", f"{type(error).__name__}: {error}")
+            raise
+        entry.seconds = (datetime.now(UTC) - started).total_seconds()
+        if row_id is not None:
+            self._close(row_id, entry, "success", None)
+
+    def _open(self, identity: SyncIdentity, *, continues: bool) -> int:
+        values: Mapping[str, object] = {
+            "instance": identity.instance,
+            "kind": identity.kind,
+            "trigger": identity.trigger,
+            "start": identity.window and identity.window.start,
+            "end": identity.window and identity.window.end,
+            "run_id": identity.run_id,
+        }
+        with brain_errors(), self.engine.begin() as connection:
+            found = connection.scalar(_CONTINUE, values) if continues and identity.run_id else None
+            return int(found if found is not None else connection.execute(_OPEN, values).scalar_one())
+
+    def _close(self, row_id: int, entry: JournalEntry, status: str, error: str | None) -> None:
+        values = {name: entry.counters.get(name, 0) for name in COUNTERS} | {
+            "id": row_id,
+            "status": status,
+            "seconds": entry.seconds,
+            "peak_memory_mb": peak_memory_mb(),
+            "error": scrub(error)[:4000] if error else None,
+            "details": json.dumps(entry.details),
+        }
+        with brain_errors(), self.engine.begin() as connection:
+            connection.execute(_CLOSE, values)
+
+
+def peak_memory_mb() -> float:
+    """The largest resident size this process has had, in MiB."""
+    unit = 1024 * 1024 if sys.platform == "darwin" else 1024
+    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit, 1)

@@ -1,0 +1,66 @@
+"""Reading the ledger: how far a dialer was read, and how Brain's side of a window adds up.
+
+Belongs here: questions to call_log_proofs. Does not: writing it (brain/calls does, with the rows themselves).
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Engine, text
+
+from vici_brain.brain.database import brain_errors
+from vici_brain.domain.windows import Window
+
+_POSITION = text("""
+    SELECT min(newest) FROM (
+        SELECT max(bucket_start) + interval '5 minutes' AS newest
+        FROM call_log_proofs WHERE instance = :instance GROUP BY source_table
+    ) AS tables
+""")
+_COVERAGE = text("""
+    SELECT count(*) AS buckets, coalesce(sum(source_count), 0) AS source_count,
+           (SELECT count(*) FROM vici_call_logs
+            WHERE instance = :instance AND called_at >= :start AND called_at < :end AND vanished_at IS NULL) AS brain_count,
+           count(*) FILTER (WHERE source_count <> brain_count OR source_crc_sum <> brain_crc_sum) AS differing
+    FROM call_log_proofs WHERE instance = :instance AND bucket_start >= :start AND bucket_start < :end
+""")
+_READ_SLICES = text("""
+    SELECT bucket_start FROM call_log_proofs
+    WHERE instance = :instance AND source_table = :source_table
+      AND bucket_start >= :start AND bucket_start < :end AND read_at >= :since
+    ORDER BY bucket_start
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """A window in the ledger: buckets read (per source table), rows at the source then, rows in Brain now."""
+
+    buckets: int
+    source_count: int
+    brain_count: int
+    differing: int
+
+
+class Ledger:
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+
+    def position(self, instance: str) -> datetime | None:
+        """The end of the newest bucket read from every source table of ``instance``; ``None`` if nothing was ever read."""
+        with brain_errors(), self.engine.connect() as connection:
+            position: datetime | None = connection.scalar(_POSITION, {"instance": instance})
+        return position
+
+    def coverage(self, instance: str, window: Window) -> Coverage:
+        """What the ledger says of ``window``, and how many rows Brain holds in it."""
+        scope = {"instance": instance, "start": window.start, "end": window.end}
+        with brain_errors(), self.engine.connect() as connection:
+            row = connection.execute(_COVERAGE, scope).one()
+        return Coverage(row.buckets, int(row.source_count), row.brain_count, row.differing)
+
+    def read_since(self, instance: str, source_table: str, window: Window, since: datetime) -> set[datetime]:
+        """Starts of the buckets of ``window`` whose last read began at or after ``since``; a resumed batch leaves them out."""
+        scope = {"instance": instance, "source_table": source_table, "start": window.start, "end": window.end, "since": since}
+        with brain_errors(), self.engine.connect() as connection:
+            return set(connection.scalars(_READ_SLICES, scope))

@@ -1,0 +1,1 @@
+"""Alembic's home: revisions in order, and the SQL they run."""

@@ -1,0 +1,108 @@
+"""Reading the calls of a window from one dialer into Brain, slice by slice.
+
+Belongs here: the order of slices, retries, and the counts of it all. Does not: SQL of either side, nor which window is due.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from time import perf_counter
+
+from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
+
+from vici_brain.brain.calls import CallStore, MergeCounts
+from vici_brain.domain.call_rows import clean
+from vici_brain.domain.statuses import CallStatus
+from vici_brain.domain.windows import BUCKET, OVERLAP, Window, floor_to
+from vici_brain.errors import RetriableError
+from vici_brain.vici.call_reader import CALL_TABLES, CallTable
+from vici_brain.vici.dialer import Dialer, DialerSession
+
+
+@dataclass(frozen=True, slots=True)
+class SliceDone:
+    """Progress: a slice of one source table that has landed."""
+
+    source_table: str
+    window: Window
+    counts: MergeCounts
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class ReadResult:
+    """What reading a window did; ``window`` ends where the dialer's clock stood if that was earlier than asked."""
+
+    window: Window
+    counts: MergeCounts
+    slices: int
+    seconds: float
+    dialer_utc: datetime
+    clock_skew_seconds: float
+    warnings: tuple[str, ...] = ()
+    missing_tables: tuple[str, ...] = ()
+    statuses: tuple[CallStatus, ...] = ()
+
+
+def read_calls(
+    dialer: Dialer,
+    calls: CallStore,
+    window: Window,
+    *,
+    clock: Callable[[], datetime],
+    overlap: timedelta = OVERLAP,
+    dry_run: bool = False,
+    on_slice: Callable[[SliceDone], None] = lambda _: None,
+    is_done: Callable[[CallTable, Window], bool] = lambda _table, _window: False,
+) -> ReadResult:
+    """Reads ``[start - overlap, end)`` and merges it, at most an hour a transaction; whole buckets enter the ledger.
+
+    What is in the future by the dialer's clock is not read. A slice that met a deadlock or a lost connection is read again,
+    whole, up to three times; slices that landed stay landed. ``is_done`` leaves slices out when a batch is resumed.
+    """
+    started = perf_counter()
+    total, slices = MergeCounts(), 0
+    with dialer.session(clock) as session:
+        dialer_utc = session.utc_now()
+        window = Window(min(window.start, dialer_utc), min(window.end, dialer_utc))
+        for number, piece in enumerate(window.slices(dialer.policy.slice_length)):
+            read = piece.reaching_back(overlap) if number == 0 else piece
+            for table in CALL_TABLES:
+                if is_done(table, piece):
+                    continue
+                done = _read_slice(session, calls, table, read, dry_run=dry_run)
+                total, slices = total + done.counts, slices + 1
+                on_slice(done)
+        return ReadResult(
+            window,
+            total,
+            slices,
+            perf_counter() - started,
+            dialer_utc,
+            session.clock.skew.total_seconds(),
+            session.clock.warnings,
+            tuple(table.archive.name for table in CALL_TABLES if table.archive.name not in session.present),
+            tuple(session.statuses()),
+        )
+
+
+def _read_slice(session: DialerSession, calls: CallStore, table: CallTable, window: Window, *, dry_run: bool) -> SliceDone:
+    started = perf_counter()
+    counts = MergeCounts()
+    retrying = Retrying(
+        retry=retry_if_exception_type(RetriableError),
+        stop=stop_after_attempt(3),
+        wait=wait_random_exponential(multiplier=0.5, max=5),
+        reraise=True,
+    )
+    for attempt in retrying:
+        with attempt, calls.landing(session.dialer.instance, table.name, session.dialer.zone.key, dry_run=dry_run) as landing:
+            for page in session.pages(table, window):
+                landing.stage(clean(page.rows), source_copy=page.source_copy)
+            counts = landing.merge(_whole_buckets(window))
+    return SliceDone(table.name, window, counts, perf_counter() - started)
+
+
+def _whole_buckets(window: Window) -> Window | None:
+    first, beyond = floor_to(window.start + BUCKET - timedelta(microseconds=1), BUCKET), floor_to(window.end, BUCKET)
+    return Window(first, beyond) if first < beyond else None

@@ -1,0 +1,203 @@
+"""One sync: read a window, match it, write it down. What a tick, a backfill and the command line all do.
+
+Belongs here: the order of the steps, the journal row, and which window a sync without a given one covers.
+Does not: reading (read_calls), matching (match_calls) or when to run (orchestration).
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from time import perf_counter
+
+from sqlalchemy import Engine
+
+from vici_brain.brain.calls import CallStore
+from vici_brain.brain.database import lane
+from vici_brain.brain.journal import Journal, JournalEntry, SyncIdentity, peak_memory_mb
+from vici_brain.brain.ledger import Ledger
+from vici_brain.brain.matches import MatchStore
+from vici_brain.brain.statuses import StatusStore
+from vici_brain.domain.dialer_clock import LARGEST_SKEW
+from vici_brain.domain.windows import BUCKET, OVERLAP, Window, floor_to
+from vici_brain.flows.match_calls import WindowMatch, match_window
+from vici_brain.flows.read_calls import SliceDone, read_calls
+from vici_brain.vici.call_reader import CALL_TABLES, CallTable
+from vici_brain.vici.dialer import Dialer
+
+FIRST_LOOK_BACK = timedelta(minutes=10)
+BATCH = timedelta(days=7)
+READ_COUNTERS = ("rows_read", "rows_new", "rows_updated", "rows_unchanged", "rows_quarantined")
+
+
+@dataclass(frozen=True, slots=True)
+class CallSync:
+    """Flat result of reading a window: what the UI shows of a materialisation, and what a sync_logs row counts."""
+
+    window_start: datetime
+    window_end: datetime
+    rows_read: int
+    rows_new: int
+    rows_updated: int
+    rows_unchanged: int
+    rows_quarantined: int
+    source_count: int
+    target_count: int
+    seconds: float
+    peak_memory_mb: float
+    clock_skew_seconds: float
+    slow: bool
+    notices: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class MatchSync:
+    """Flat result of matching a window."""
+
+    window_start: datetime
+    window_end: datetime
+    examined: int
+    matched_by_vendor_lead_code: int
+    matched_by_vici_lead_link: int
+    matched_by_phone: int
+    ambiguous: int
+    matched_total: int
+    orphaned_total: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Syncing:
+    """Everything a sync of one dialer works with; the clock is ours and is compared with the dialer's."""
+
+    dialer: Dialer
+    brain: Engine
+    clock: Callable[[], datetime]
+    slow_seconds: float = 60.0
+    dry_run: bool = False
+    on_slice: Callable[[SliceDone], None] = lambda _: None
+
+
+def read_window(sync: Syncing, identity: SyncIdentity) -> CallSync:
+    """Reads ``identity.window`` into Brain as one row of sync_logs; raises what reading raises, after writing it down."""
+    with Journal(sync.brain).entry(identity, dry_run=sync.dry_run) as entry:
+        return _read_into(entry, sync, _window_of(identity))
+
+
+def match_read_window(sync: Syncing, identity: SyncIdentity) -> MatchSync:
+    """Matches the calls of ``identity.window``; within one run this adds to the row that reading it wrote."""
+    with Journal(sync.brain).entry(identity, continues=True, dry_run=sync.dry_run) as entry:
+        return _match_into(entry, sync, _window_of(identity))
+
+
+def sync_incremental(sync: Syncing, trigger: str, *, minutes: int | None = None) -> tuple[CallSync, MatchSync]:
+    """Reads and matches from where the ledger stands up to now by the dialer's clock.
+
+    Never read before: the last 10 minutes. ``minutes`` looks back exactly so far instead, for this call only; without it an
+    outage of any length is covered, because the ledger and not a cache says how far a dialer was read.
+    """
+    instance, now = sync.dialer.instance, sync.clock()
+    position = Ledger(sync.brain).position(instance)
+    start = min(position, now) if position else now - FIRST_LOOK_BACK
+    if minutes is not None:
+        start = now - timedelta(minutes=minutes)
+    # The dialer's clock ends the window, and may be a little ahead of ours.
+    window = Window(floor_to(start, BUCKET), now + LARGEST_SKEW)
+    with lane(sync.brain, instance, "sync"), _entry(sync, "incremental", trigger, window) as entry:
+        read = _read_into(entry, sync, window)
+        matched = _match_into(entry, sync, window)
+    return read, matched
+
+
+def fetch_history(
+    sync: Syncing, trigger: str, window: Window, *, resume_since: datetime | None = None
+) -> Iterator[tuple[CallSync, MatchSync]]:
+    """Reads and matches ``window`` in batches of at most 7 days, oldest first; yields each batch as it is done.
+
+    Slices whose ledger entries are not older than ``resume_since`` are left out, so a batch that failed goes on where it stopped.
+    """
+    with lane(sync.brain, sync.dialer.instance, "history"):
+        start = window.start
+        while start < window.end:
+            batch = Window(start, min(start + BATCH, window.end))
+            with _entry(sync, "history", trigger, batch) as entry:
+                read = _read_into(entry, sync, batch, resume_since)
+                matched = _match_into(entry, sync, batch)
+            yield read, matched
+            start = batch.end
+
+
+def _entry(sync: Syncing, kind: str, trigger: str, window: Window) -> AbstractContextManager[JournalEntry]:
+    return Journal(sync.brain).entry(SyncIdentity(sync.dialer.instance, kind, trigger, window), dry_run=sync.dry_run)
+
+
+def _read_into(entry: JournalEntry, sync: Syncing, window: Window, resume_since: datetime | None = None) -> CallSync:
+    started, instance = perf_counter(), sync.dialer.instance
+    read = read_calls(
+        sync.dialer,
+        CallStore(sync.brain),
+        window,
+        clock=sync.clock,
+        dry_run=sync.dry_run,
+        on_slice=sync.on_slice,
+        is_done=_done_since(Ledger(sync.brain), instance, window, resume_since),
+    )
+    if not sync.dry_run:
+        StatusStore(sync.brain).mirror(instance, read.statuses)
+    coverage = Ledger(sync.brain).coverage(instance, read.window)
+    seconds = perf_counter() - started
+    result = CallSync(
+        window_start=read.window.start,
+        window_end=read.window.end,
+        rows_read=read.counts.read,
+        rows_new=read.counts.new,
+        rows_updated=read.counts.updated,
+        rows_unchanged=read.counts.unchanged,
+        rows_quarantined=read.counts.quarantined,
+        source_count=coverage.source_count,
+        target_count=coverage.brain_count,
+        seconds=round(seconds, 3),
+        peak_memory_mb=peak_memory_mb(),
+        clock_skew_seconds=round(read.clock_skew_seconds, 3),
+        slow=seconds > sync.slow_seconds,
+        notices=(*read.warnings, *(f"no table {name}: nothing archived to read" for name in read.missing_tables)),
+    )
+    entry.count(**{name: getattr(result, name) for name in READ_COUNTERS})
+    entry.details.update(
+        slow=result.slow, source_count=result.source_count, target_count=result.target_count, notices=list(result.notices)
+    )
+    return result
+
+
+def _match_into(entry: JournalEntry, sync: Syncing, window: Window) -> MatchSync:
+    matched: WindowMatch = match_window(
+        MatchStore(sync.brain), sync.dialer.instance, window.reaching_back(OVERLAP), dry_run=sync.dry_run
+    )
+    by_rule = matched.counts.by_rule
+    entry.count(rows_matched=matched.counts.matched, rows_orphaned=matched.counts.examined - matched.counts.matched)
+    entry.details.update(matched_by=by_rule, ambiguous=matched.counts.ambiguous)
+    return MatchSync(
+        window_start=window.start,
+        window_end=window.end,
+        examined=matched.counts.examined,
+        matched_by_vendor_lead_code=by_rule.get("vendor_lead_code", 0),
+        matched_by_vici_lead_link=by_rule.get("vici_lead_link", 0),
+        matched_by_phone=by_rule.get("phone", 0),
+        ambiguous=matched.counts.ambiguous,
+        matched_total=matched.matched_total,
+        orphaned_total=matched.orphaned_total,
+        seconds=round(matched.seconds, 3),
+    )
+
+
+def _done_since(ledger: Ledger, instance: str, window: Window, since: datetime | None) -> Callable[[CallTable, Window], bool]:
+    if since is None:
+        return lambda _table, _piece: False
+    read = {table.name: ledger.read_since(instance, table.name, window, since) for table in CALL_TABLES}
+    return lambda table, piece: all(bucket in read[table.name] for bucket in piece.buckets()) and any(piece.buckets())
+
+
+def _window_of(identity: SyncIdentity) -> Window:
+    if identity.window is None:
+        raise ValueError("a sync of calls needs a window")
+    return identity.window

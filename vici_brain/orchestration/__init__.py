@@ -1,0 +1,1 @@
+"""Dagster's side of the pipeline: asset keys, partitions, resources, automation and the instance's home."""

@@ -1,0 +1,210 @@
+"""What the operator decides, read once: environment variables and an optional TOML file. Nothing else reads either.
+
+Belongs here: names, defaults, validation, and opening what a setting names. Does not: secrets in files (a file names the environment
+variable that holds one), nor anything that happens at import.
+"""
+
+import os
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Annotated
+from zoneinfo import available_timezones
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from sqlalchemy import Engine, make_url
+
+from vici_brain.brain.database import migrate, open_brain
+from vici_brain.errors import ConfigurationError
+from vici_brain.vici.connect import ReadPolicy
+from vici_brain.vici.dialer import Dialer
+
+SIMULATED_ZONE = "America/New_York"
+_NAME = re.compile(r"[a-z][a-z0-9_]{0,30}\Z")
+
+
+def _zone(name: str) -> str:
+    if name not in available_timezones():
+        raise ValueError(f"{name!r} is no IANA time zone; write it like America/New_York")
+    return name
+
+
+def _instance(name: str) -> str:
+    if not _NAME.match(name):
+        raise ValueError(f"{name!r} is no instance name: lower-case letters, digits and _, at most 31, a letter first")
+    return name
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class DialerTable(_Strict):
+    """One ``[[dialers]]`` table of the TOML file."""
+
+    name: Annotated[str, AfterValidator(_instance)]
+    time_zone: Annotated[str, AfterValidator(_zone)]
+    database_url_env: str | None = None
+    """Name of the environment variable that holds the whole SQLAlchemy URL, password included."""
+    database_url: str | None = None
+    """URL without a password; ``password_env`` names the variable that holds it."""
+    password_env: str | None = None
+    slice_minutes: Annotated[int, Field(ge=5, le=60)] = 60
+    page_rows: Annotated[int, Field(ge=100, le=50_000)] = 5_000
+    statement_seconds: Annotated[int, Field(ge=1, le=60)] = 5
+
+
+class ConfigFile(_Strict):
+    """The whole TOML file named by ``VICI_BRAIN_CONFIG``."""
+
+    sync_start: date | None = None
+    slow_sync_seconds: Annotated[float, Field(gt=0)] = 60.0
+    stale_after_minutes: Annotated[int, Field(ge=5)] = 15
+    dialers: Annotated[tuple[DialerTable, ...], Field(min_length=1)] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DialerSettings:
+    """One dialer: where it is (``None``: the simulated one), and the zone its machines live in."""
+
+    name: str
+    time_zone: str
+    url: SecretStr | None
+    missing: str = ""
+    """Which environment variable should have held the address, when it did not."""
+    policy: ReadPolicy = field(default_factory=ReadPolicy)
+
+    @property
+    def simulated(self) -> bool:
+        return self.url is None and not self.missing
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    home: Path
+    brain_url: SecretStr | None
+    dagster_url: SecretStr | None
+    dialers: tuple[DialerSettings, ...]
+    sync_start: date
+    slow_sync_seconds: float = 60.0
+    stale_after: timedelta = timedelta(minutes=15)
+    alert_urls: tuple[SecretStr, ...] = ()
+
+    def dialer_settings(self, instance: str) -> DialerSettings:
+        for dialer in self.dialers:
+            if dialer.name == instance:
+                return dialer
+        raise ConfigurationError(f"there is no dialer {instance!r}; configured are: {', '.join(d.name for d in self.dialers)}")
+
+    def simulated_dialer_url(self, instance: str) -> str:
+        """SQLite file of the simulated dialer; its folder is made."""
+        self.home.mkdir(parents=True, exist_ok=True)
+        return f"sqlite:///{(self.home / f'dialer-{instance}.sqlite3').resolve()}"
+
+    def open_dialer(self, instance: str) -> Dialer:
+        """The dialer, not yet connected; raises ConfigurationError when the variable with its address is not set."""
+        found = self.dialer_settings(instance)
+        if found.missing:
+            raise ConfigurationError(f"{instance}: the environment variable {found.missing}, which holds its address, is not set")
+        url = found.url.get_secret_value() if found.url else self.simulated_dialer_url(instance)
+        return Dialer(instance, url, found.time_zone, found.policy)
+
+    def open_brain(self) -> Engine:
+        """Brain's engine; starts the embedded PostgreSQL, and migrates that one, when no other is configured."""
+        if self.brain_url is not None:
+            return open_brain(self.brain_url.get_secret_value())
+        # Only the embedded server needs the wheel, and only here.
+        from vici_brain.brain.embedded import embedded_postgres  # noqa: PLC0415
+
+        server = embedded_postgres(self.home)
+        server.ensure_database("brain")
+        engine = open_brain(server.url("brain"))
+        migrate(engine)
+        return engine
+
+
+def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
+    """Settings from ``environment`` (default: the process's own) and the TOML file it names; raises ConfigurationError."""
+    variables = os.environ if environment is None else environment  # noqa: TID251 - the one place
+    given = {name: value for name, value in variables.items() if value.strip()}
+    file = _read_file(given["VICI_BRAIN_CONFIG"]) if "VICI_BRAIN_CONFIG" in given else ConfigFile()
+    return Settings(
+        home=Path(given.get("VICI_BRAIN_HOME", ".vici-brain")).expanduser().resolve(),
+        brain_url=_secret(given.get("BRAIN_DATABASE_URL")),
+        dagster_url=_secret(given.get("DAGSTER_DATABASE_URL")),
+        dialers=_dialers(file, given),
+        sync_start=_sync_start(given.get("VICI_SYNC_START"), file),
+        slow_sync_seconds=file.slow_sync_seconds,
+        stale_after=timedelta(minutes=file.stale_after_minutes),
+        alert_urls=tuple(SecretStr(url) for url in re.split(r"[,\s]+", given.get("ALERT_URLS", "")) if url),
+    )
+
+
+def _read_file(name: str) -> ConfigFile:
+    path = Path(name).expanduser()
+    try:
+        return ConfigFile.model_validate(tomllib.loads(path.read_text()))
+    except OSError as error:
+        raise ConfigurationError(f"VICI_BRAIN_CONFIG names {path}, which cannot be read: {error.strerror}") from None
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigurationError(f"{path} is no TOML: {error}") from None
+    except ValidationError as error:
+        faults = "; ".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors(include_input=False))
+        raise ConfigurationError(f"{path} has settings that cannot be used: {faults}") from None
+
+
+def _dialers(file: ConfigFile, given: Mapping[str, str]) -> tuple[DialerSettings, ...]:
+    if file.dialers is None:
+        zone = given.get("VICI_TIME_ZONE")
+        url = _secret(given.get("VICI_DATABASE_URL"))
+        if url is not None and zone is None:
+            raise ConfigurationError(
+                "VICI_TIME_ZONE is not set: name the zone the dialer's machines live in, like America/New_York"
+            )
+        try:
+            return (DialerSettings("vici", _zone(zone or SIMULATED_ZONE), url),)
+        except ValueError as error:
+            raise ConfigurationError(f"VICI_TIME_ZONE: {error}") from None
+    names = [table.name for table in file.dialers]
+    if len(set(names)) < len(names):
+        raise ConfigurationError(f"two dialers have the same name: {', '.join(sorted(names))}")
+    return tuple(_dialer(table, given) for table in file.dialers)
+
+
+def _dialer(table: DialerTable, given: Mapping[str, str]) -> DialerSettings:
+    policy = ReadPolicy(timedelta(minutes=table.slice_minutes), table.page_rows, table.statement_seconds)
+    if table.database_url_env is not None:
+        url = given.get(table.database_url_env)
+        return DialerSettings(table.name, table.time_zone, _secret(url), "" if url else table.database_url_env, policy)
+    if table.database_url is None:
+        return DialerSettings(table.name, table.time_zone, None, "", policy)
+    parsed = make_url(table.database_url)
+    if parsed.password:
+        raise ConfigurationError(
+            f"{table.name}: database_url holds a password; name its environment variable in password_env instead"
+        )
+    if table.password_env is None:
+        return DialerSettings(table.name, table.time_zone, SecretStr(table.database_url), "", policy)
+    password = given.get(table.password_env)
+    url = parsed.set(password=password).render_as_string(hide_password=False)
+    return DialerSettings(table.name, table.time_zone, SecretStr(url), "" if password else table.password_env, policy)
+
+
+def _sync_start(given: str | None, file: ConfigFile) -> date:
+    """The configured day, else the first day of the quarter 90 days ago: a start that moved daily would rebuild Dagster's caches."""
+    if given is not None:
+        try:
+            return date.fromisoformat(given)
+        except ValueError:
+            raise ConfigurationError(f"VICI_SYNC_START is {given!r}; write a UTC date like 2026-01-31") from None
+    if file.sync_start is not None:
+        return file.sync_start
+    day = (datetime.now(UTC) - timedelta(days=90)).date()
+    return day.replace(month=(day.month - 1) // 3 * 3 + 1, day=1)
+
+
+def _secret(value: str | None) -> SecretStr | None:
+    return SecretStr(value) if value else None

@@ -1,0 +1,1 @@
+"""The dialer: ViciDial's MySQL or MariaDB database, described and read, never migrated."""

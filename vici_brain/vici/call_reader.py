@@ -1,0 +1,220 @@
+"""The statements that read calls: which columns, in which order, over which index.
+
+Belongs here: SELECTs on the call tables and their archives. Does not: connections (connect), windows and retries (flows), nor
+what a value means (domain/call_rows).
+
+Every SELECT walks the index on call_date with half-open bounds, at most a page at a time in the order (call_date, key), and never
+filters on an unindexed column first. The lead's code and the caller ID come by scalar sub-selects over primary keys and
+the key on caller_code, because a join would repeat a call whenever one of these tables holds two rows for it.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import ColumnElement, Select, String, Table, and_, cast, func, literal, null, or_, select, type_coerce
+from sqlalchemy.types import NullType
+
+from vici_brain.domain.call_rows import COLUMNS
+from vici_brain.domain.windows import Window
+from vici_brain.vici import schema
+
+# A year no dialer has lived in: what sorts before it is a zero date.
+_FIRST_DATE = "1000-01-01 00:00:00"
+_FIRST_EPOCH = 946_684_800
+_SEPARATOR = "\x1f"
+_NULL_MARK = "\\N"
+# Columns of a call that ViciDial's own export scripts flip; a change in them is no change of the call.
+_NOT_REPLICATED = frozenset({"processed", "xfercallid", "agent_only", "queue_position"})
+_RENAMED = {"vici_lead_id": "lead_id", "agent_user": "user"}
+
+
+@dataclass(frozen=True, slots=True)
+class CallTable:
+    """One table of calls with its archive, its key, and the tables that know its caller IDs."""
+
+    live: Table
+    archive: Table
+    key: str
+    outbound: bool
+
+    @property
+    def name(self) -> str:
+        return self.live.name
+
+
+CALL_TABLES = (
+    CallTable(schema.vicidial_log, schema.vicidial_log_archive, "uniqueid", outbound=True),
+    CallTable(schema.vicidial_closer_log, schema.vicidial_closer_log_archive, "closecallid", outbound=False),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """A window as a dialer's rows tell time: naive wall time and UTC seconds, both half-open."""
+
+    walls: tuple[datetime, datetime]
+    epochs: tuple[int, int]
+
+    @classmethod
+    def of(cls, window: Window, zone: ZoneInfo) -> "Bounds":
+        return cls(window.wall_bounds(zone), (math.floor(window.start.timestamp()), math.ceil(window.end.timestamp())))
+
+
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """Where a page ended: the wall time as the dialer wrote it (``None`` among undated rows) and the key."""
+
+    call_date: str | None
+    key: str | int
+
+
+def page_of_window(
+    table: CallTable,
+    present: frozenset[str],
+    bounds: Bounds,
+    after: Cursor | None,
+    limit: int,
+    *,
+    archive: bool,
+) -> Select[*tuple[Any, ...]]:
+    """The next ``limit`` calls with a call_date in the bounds, behind ``after``."""
+    source = table.archive if archive else table.live
+    date, key = source.c.call_date, source.c[table.key]
+    low = _wall(bounds.walls[0]) if after is None or after.call_date is None else after.call_date
+    statement = _select(table, source, present, bounds).where(_text(date) >= low, _text(date) < _wall(bounds.walls[1]))
+    if after is not None:
+        statement = statement.where(or_(_text(date) > low, key > after.key))
+    return _not_live(statement, table, archive=archive).order_by(date, key).limit(limit)
+
+
+def page_of_undated(
+    table: CallTable,
+    present: frozenset[str],
+    bounds: Bounds,
+    after: Cursor | None,
+    limit: int,
+    *,
+    archive: bool,
+) -> Select[*tuple[Any, ...]]:
+    """Calls whose call_date is NULL or zero, which no window of it ever holds, if their epoch is in the window or unusable too.
+
+    Such rows stand together at the low end of the index on call_date, so asking for them costs next to nothing.
+    """
+    source = table.archive if archive else table.live
+    epoch, key = source.c.start_epoch, source.c[table.key]
+    statement = _select(table, source, present, bounds).where(
+        or_(source.c.call_date.is_(None), _text(source.c.call_date) < _FIRST_DATE),
+        or_(epoch.is_(None), epoch < _FIRST_EPOCH, and_(epoch >= bounds.epochs[0], epoch < bounds.epochs[1])),
+    )
+    if after is not None:
+        statement = statement.where(key > after.key)
+    return _not_live(statement, table, archive=archive).order_by(key).limit(limit)
+
+
+def newest_calls(since: datetime) -> Select[*tuple[Any, ...]]:
+    """The newest outbound calls' ``(call_date, start_epoch)``, evidence of the zone that the dialer writes in."""
+    table = schema.vicidial_log
+    return (
+        select(_shown_date(table.c.call_date), type_coerce(table.c.start_epoch, NullType()))
+        .where(_text(table.c.call_date) >= _wall(since))
+        .order_by(table.c.call_date.desc())
+        .limit(25)
+    )
+
+
+def _select(table: CallTable, source: Table, present: frozenset[str], bounds: Bounds) -> Select[*tuple[Any, ...]]:
+    computed: dict[str, ColumnElement[Any]] = {
+        "source_key": source.c[table.key],
+        "call_date": _shown_date(source.c.call_date),
+        "row_crc": row_crc(source),
+        "vendor_lead_code": _vendor_lead_code(source, present),
+        "outbound_cid": _outbound_cid(source, present, bounds) if table.outbound else null(),
+    }
+    columns = [
+        type_coerce(computed[name] if name in computed else _column(source, name), NullType()).label(name) for name in COLUMNS
+    ]
+    return select(*columns)
+
+
+def _column(source: Table, name: str) -> ColumnElement[Any]:
+    column = source.c.get(_RENAMED.get(name, name))
+    return null() if column is None else column
+
+
+def row_crc(source: Table) -> ColumnElement[int]:
+    """CRC32 of the replicated columns, by the dialer's database: equal sums on both sides prove equal contents."""
+    parts: list[ColumnElement[str]] = [
+        func.coalesce(cast(column, String), _NULL_MARK)
+        for name, column in sorted(source.c.items())
+        if name not in _NOT_REPLICATED
+    ]
+    return func.crc32(func.concat_ws(literal(_SEPARATOR), *parts))
+
+
+def _vendor_lead_code(source: Table, present: frozenset[str]) -> ColumnElement[Any]:
+    leads = [schema.vicidial_list, schema.vicidial_list_archive]
+    found = [
+        select(lead.c.vendor_lead_code).where(lead.c.lead_id == source.c.lead_id).scalar_subquery()
+        for lead in leads
+        if lead.name in present
+    ]
+    return func.coalesce(*found, null()) if found else null()
+
+
+def _outbound_cid(source: Table, present: frozenset[str], bounds: Bounds) -> ColumnElement[Any]:
+    """Uniqueid (+ lead) → caller_code → caller ID. Codes recur after years, so only those of the window's time are asked."""
+    pairs = [
+        (schema.vicidial_log_extended, schema.vicidial_dial_cid_log),
+        (schema.vicidial_log_extended_archive, schema.vicidial_dial_cid_log_archive),
+    ]
+    slack = timedelta(minutes=10)
+    found = [
+        select(cid.c.outbound_cid)
+        .select_from(extended.join(cid, cid.c.caller_code == extended.c.caller_code))
+        .where(
+            extended.c.uniqueid == source.c.uniqueid,
+            extended.c.lead_id == source.c.lead_id,
+            _text(cid.c.call_date) >= _wall(bounds.walls[0] - slack),
+            _text(cid.c.call_date) < _wall(bounds.walls[1] + slack),
+        )
+        .order_by(cid.c.call_date.desc(), cid.c.outbound_cid)
+        .limit(1)
+        .scalar_subquery()
+        for extended, cid in pairs
+        if {extended.name, cid.name} <= present
+    ]
+    return func.coalesce(*found, null()) if found else null()
+
+
+def _not_live(statement: Select[*tuple[Any, ...]], table: CallTable, *, archive: bool) -> Select[Any]:
+    """An archive copy may be stale: it counts only where the live table has no such key (looked up in its primary key)."""
+    if not archive:
+        return statement
+    live = table.live.alias("live")
+    twin = select(literal(1)).where(live.c[table.key] == table.archive.c[table.key]).correlate(table.archive)
+    return statement.where(~twin.exists())
+
+
+def _text(column: ColumnElement[Any]) -> ColumnElement[str]:
+    """The column compared with text as it stands: no driver conversion, and the index on it stays usable."""
+    return type_coerce(column, String)
+
+
+def _shown_date(column: ColumnElement[Any]) -> ColumnElement[str]:
+    """Text as the database prints it: drivers differ on zero and partial dates, text does not."""
+    return cast(column, String)
+
+
+def _wall(moment: datetime) -> str:
+    return moment.strftime("%Y-%m-%d %H:%M:%S")
+
+
+def required_columns(tables: Sequence[CallTable] = CALL_TABLES) -> dict[str, frozenset[str]]:
+    """Columns without which calls cannot be read, by table."""
+    needed = {table.name: frozenset(table.live.c.keys()) - _NOT_REPLICATED for table in tables}
+    needed["vicidial_list"] = frozenset({"lead_id", "vendor_lead_code"})
+    return needed

@@ -1,0 +1,141 @@
+"""The way into a dialer: engine, session rules, and what the database says turned into errors with a remedy.
+
+Belongs here: everything about connections that every reader needs. Does not: any statement about calls, leads or statuses.
+
+Every session is read-only, gives up a statement or a lock after seconds, and fetches whole results: on MyISAM an open streaming
+cursor keeps the table locked against the agents' updates for as long as it is drained.
+"""
+
+import sqlite3
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import URL, Engine, create_engine, event, make_url
+from sqlalchemy.exc import DBAPIError, InterfaceError
+
+from vici_brain.errors import ConfigurationError, RetriableError, ViciBrainError, scrub
+
+_CODES_LOGIN = frozenset({1045, 1044, 1698, 1130, 1251})
+_CODES_HOST = frozenset({2002, 2003, 2005})
+_CODES_LOST = frozenset({2006, 2013, 2014, 1927, 1053, 1152, 1153, 1159, 1161})
+_CODES_TIME = frozenset({1969, 3024, 1317})
+_CODES_LOCK = frozenset({1205, 1213})
+
+
+@dataclass(frozen=True, slots=True)
+class ReadPolicy:
+    """How hard a dialer may be read; the defaults hold no lock of MyISAM longer than about 100 ms."""
+
+    slice_length: timedelta = timedelta(hours=1)
+    page_rows: int = 5_000
+    statement_seconds: int = 5
+    connect_seconds: int = 10
+
+
+def open_dialer(instance: str, url: str | URL, policy: ReadPolicy) -> Engine:
+    """An engine for one dialer that connects on first use and never holds more than two connections."""
+    try:
+        parsed = make_url(url)
+    except Exception as error:
+        raise ConfigurationError(
+            f"{instance}: its database URL cannot be read; the form is mysql+pymysql://USER:PASSWORD@HOST:3306/asterisk"
+        ) from error
+    if parsed.get_backend_name() == "sqlite":
+        engine = create_engine(parsed, pool_size=2, max_overflow=0, connect_args={"timeout": policy.statement_seconds})
+        event.listen(engine, "connect", _prepare_sqlite)
+        return engine
+    if parsed.get_backend_name() not in {"mysql", "mariadb"}:
+        raise ConfigurationError(f"{instance}: a dialer is MySQL or MariaDB, but its URL names {parsed.get_backend_name()}")
+    if parsed.drivername in {"mysql", "mariadb"}:
+        parsed = parsed.set(drivername=f"{parsed.drivername}+pymysql")
+    engine = create_engine(
+        parsed,
+        pool_size=2,
+        max_overflow=0,
+        pool_pre_ping=True,
+        pool_recycle=300,
+        connect_args={
+            "charset": "utf8mb4",
+            "connect_timeout": policy.connect_seconds,
+            # A reader that hangs would hold its locks: the client gives up soon after the server should have.
+            "read_timeout": policy.statement_seconds + 10,
+            "write_timeout": policy.connect_seconds,
+        },
+    )
+
+    def prepare(connection: Any, _record: object) -> None:
+        with connection.cursor() as cursor:
+            for statement in _session_rules(connection.get_server_info(), policy):
+                cursor.execute(statement)
+
+    event.listen(engine, "connect", prepare)
+    return engine
+
+
+def _session_rules(server: str, policy: ReadPolicy) -> list[str]:
+    limit = (
+        f"SET SESSION max_statement_time = {policy.statement_seconds}"
+        if "mariadb" in server.lower()
+        else f"SET SESSION max_execution_time = {policy.statement_seconds * 1000}"
+    )
+    return [limit, f"SET SESSION lock_wait_timeout = {policy.statement_seconds}", "SET SESSION TRANSACTION READ ONLY"]
+
+
+def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
+    connection.create_function("crc32", 1, lambda text: zlib.crc32(str(text).encode()), deterministic=True)
+    connection.create_function("concat_ws", -1, _concat_ws, deterministic=True)
+    connection.execute("PRAGMA query_only = ON")
+
+
+def _concat_ws(separator: str, *values: object) -> str:
+    return separator.join(str(value) for value in values if value is not None)
+
+
+@contextmanager
+def dialer_errors(instance: str, engine: Engine) -> Iterator[None]:
+    """Turns what the dialer's database says into one line that names the instance and the remedy, never the password."""
+    try:
+        yield
+    except (DBAPIError, UnicodeDecodeError) as error:
+        raise explain(instance, engine, error) from None
+
+
+def explain(instance: str, engine: Engine, error: Exception) -> ViciBrainError:  # noqa: PLR0911 - a table of remedies
+    """The error with a remedy for what a statement or a connect raised."""
+    if isinstance(error, UnicodeDecodeError):
+        return RetriableError(f"{instance}: the dialer sent bytes that are no text: {error.reason}")
+    origin: BaseException | None = error.orig if isinstance(error, DBAPIError) else error
+    arguments: tuple[object, ...] = getattr(origin, "args", ())
+    code = arguments[0] if arguments and isinstance(arguments[0], int) else 0
+    said = scrub(str(arguments[1] if len(arguments) > 1 else origin), engine.url.password or "")
+    where = f"{instance}: the dialer's database at {_address(engine.url)}"
+    if code in _CODES_LOGIN:
+        return ConfigurationError(
+            f"{where} refused user {engine.url.username!r} ({code} {said}): "
+            "check the user, the password's environment variable and the host it may log in from"
+        )
+    if code == 1049:
+        return ConfigurationError(
+            f"{where} has no database {engine.url.database!r}: correct the name in its URL (often asterisk)"
+        )
+    if code in {1142, 1143}:
+        return ConfigurationError(f"{where} does not let {engine.url.username!r} read ({said}): see the GRANTs in the README")
+    if code in {1146, 1054}:
+        return ConfigurationError(f"{where} is no ViciDial of a known schema ({said}): see the tables and columns in the README")
+    if code in _CODES_HOST:
+        return RetriableError(f"{where} cannot be reached ({code} {said}): check host, port, firewall and that the server runs")
+    if code in _CODES_LOST or isinstance(error, InterfaceError):
+        return RetriableError(f"{where} dropped the connection ({code} {said})")
+    if code in _CODES_TIME:
+        return RetriableError(f"{where} gave up a read that took too long ({code} {said}): it is busy; nothing was written")
+    if code in _CODES_LOCK:
+        return RetriableError(f"{where} kept a read waiting for a lock ({code} {said}): archiving or optimising may be running")
+    return RetriableError(f"{where} failed ({code} {said})")
+
+
+def _address(url: URL) -> str:
+    return url.host + (f":{url.port}" if url.port else "") if url.host else (url.database or "?")

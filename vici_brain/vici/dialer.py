@@ -1,0 +1,200 @@
+"""One dialer as the flows see it: connect and verify, then pages of calls and the status tables.
+
+Belongs here: the order of questions in one session. Does not: statements (call_reader), session rules (connect) or
+verdicts (domain).
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import Connection, Engine, Select, String, bindparam, cast, inspect, select, text
+from sqlalchemy.exc import DBAPIError
+
+from vici_brain.domain.call_rows import Raw
+from vici_brain.domain.dialer_clock import ClockSignals, ClockVerdict, judge
+from vici_brain.domain.statuses import FLAGS, CallStatus
+from vici_brain.domain.windows import Window
+from vici_brain.errors import ConfigurationError
+from vici_brain.vici import call_reader, schema
+from vici_brain.vici.call_reader import Bounds, CallTable, Cursor
+from vici_brain.vici.connect import ReadPolicy, dialer_errors, open_dialer
+
+_COLUMNS = text(
+    "SELECT table_name AS t, column_name AS c FROM information_schema.columns"
+    " WHERE table_schema = database() AND table_name IN :names"
+).bindparams(bindparam("names", expanding=True))
+_DAYS_OF_EVIDENCE = timedelta(days=14)
+_PLAUSIBLE = timedelta(hours=15)
+_STATUS_TABLES = (schema.vicidial_statuses, schema.vicidial_campaign_statuses)
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Rows as the driver gave them, in the order of ``domain.call_rows.COLUMNS``."""
+
+    source_copy: str
+    rows: Sequence[Sequence[Raw]]
+
+
+class Dialer:
+    """A dialer's address, zone and reading policy; connects only inside :meth:`session`."""
+
+    def __init__(self, instance: str, url: str, zone: str, policy: ReadPolicy | None = None) -> None:
+        self.instance = instance
+        self.zone = ZoneInfo(zone)
+        self.policy = policy or ReadPolicy()
+        self.engine: Engine = open_dialer(instance, url, self.policy)
+
+    @contextmanager
+    def session(self, our_utc: Callable[[], datetime]) -> Iterator["DialerSession"]:
+        """One verified connection. Raises ConfigurationError for a wrong login, schema, zone or clock, RetriableError if down."""
+        with dialer_errors(self.instance, self.engine):
+            connection = self.engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+        try:
+            session = DialerSession(self, connection)
+            session.verify(our_utc)
+            yield session
+        finally:
+            connection.close()
+
+
+class DialerSession:
+    """Reads of one connection; every result is fetched whole before it is handed on."""
+
+    def __init__(self, dialer: Dialer, connection: Connection) -> None:
+        self.dialer = dialer
+        self.present: frozenset[str] = frozenset()
+        self.clock = ClockVerdict(timedelta(), (), ())
+        self._connection = connection
+
+    def verify(self, our_utc: Callable[[], datetime]) -> None:
+        """Tables and columns there, zone and clock right; raises ConfigurationError naming what is not."""
+        with dialer_errors(self.dialer.instance, self.dialer.engine):
+            self.present = self._tables()
+            self.clock = judge(self._signals(our_utc), self.dialer.zone)
+        if self.clock.problems:
+            raise ConfigurationError(f"{self.dialer.instance}: the dialer is refused, because " + "; ".join(self.clock.problems))
+
+    def utc_now(self) -> datetime:
+        """The instant by the dialer's own clock."""
+        with dialer_errors(self.dialer.instance, self.dialer.engine):
+            return self._utc_now()
+
+    def pages(self, table: CallTable, window: Window) -> Iterator[Page]:
+        """Every call of ``window``, page by page: live rows first, then the archive's for keys not live; undated ones too."""
+        bounds = Bounds.of(window, self.dialer.zone)
+        for archive in (False, True):
+            if archive and table.archive.name not in self.present:
+                continue
+            for statement in (call_reader.page_of_window, call_reader.page_of_undated):
+                after: Cursor | None = None
+                while True:
+                    limit = self.dialer.policy.page_rows
+                    rows = self._page(statement(table, self.present, bounds, after, limit, archive=archive))
+                    if rows:
+                        yield Page("archive" if archive else "live", rows)
+                    if len(rows) < limit:
+                        break
+                    after = _cursor(rows[-1])
+
+    def statuses(self) -> list[CallStatus]:
+        """System statuses (blank campaign) and the campaigns' own."""
+        found = []
+        with dialer_errors(self.dialer.instance, self.dialer.engine):
+            for table in _STATUS_TABLES:
+                if table.name not in self.present:
+                    continue
+                campaign = table.c.get("campaign_id")
+                columns = [cast(table.c[name], String) for name in ("status", "status_name", *FLAGS)]
+                for row in self._connection.execute(select(*columns, *([] if campaign is None else [campaign]))):
+                    flags = frozenset(flag for flag, value in zip(FLAGS, row[2:], strict=False) if value == "Y")
+                    found.append(CallStatus("" if campaign is None else str(row[-1] or ""), row[0], row[1], flags))
+        return found
+
+    def _page(self, statement: Select[*tuple[Any, ...]]) -> Sequence[Sequence[Raw]]:
+        with dialer_errors(self.dialer.instance, self.dialer.engine):
+            try:
+                return [tuple(row) for row in self._connection.execute(statement).all()]
+            except DBAPIError:
+                if self._connection.invalidated:
+                    # Lets the next try of the slice take a fresh connection instead of this dead one.
+                    self._connection.rollback()
+                raise
+
+    def _tables(self) -> frozenset[str]:
+        """Names of the described tables that this login can read; raises for a required one that is missing a column."""
+        if self._connection.dialect.name == "sqlite":
+            inspector = inspect(self._connection)
+            seen = {
+                name: {column["name"] for column in inspector.get_columns(name)}
+                for name in inspector.get_table_names()
+                if name in schema.metadata.tables
+            }
+        else:
+            seen = {}
+            for table, column in self._connection.execute(_COLUMNS, {"names": list(schema.metadata.tables)}):
+                seen.setdefault(str(table), set()).add(str(column))
+        for name, needed in call_reader.required_columns().items():
+            where = f"{self.dialer.instance}: the dialer's table {name}"
+            if name not in seen:
+                raise ConfigurationError(
+                    f"{where} is missing or may not be read: GRANT SELECT on it, or correct the database name"
+                )
+            if absent := sorted(needed - seen[name]):
+                raise ConfigurationError(
+                    f"{where} lacks {', '.join(absent)}: its schema is older or altered; upgrade it or add them"
+                )
+        return frozenset(seen)
+
+    def _signals(self, our_utc: Callable[[], datetime]) -> ClockSignals:
+        before = our_utc()
+        dialer_utc = self._utc_now()
+        ours = before + (our_utc() - before) / 2
+        return ClockSignals(dialer_utc, ours, self._database_offset(), self._newest_call(dialer_utc), self._standard_offset())
+
+    def _utc_now(self) -> datetime:
+        sqlite = self._connection.dialect.name == "sqlite"
+        question = "SELECT strftime('%Y-%m-%d %H:%M:%f', 'now')" if sqlite else "SELECT CAST(UTC_TIMESTAMP(6) AS CHAR)"
+        return datetime.fromisoformat(str(self._connection.scalar(text(question)))).replace(tzinfo=UTC)
+
+    def _database_offset(self) -> timedelta | None:
+        if self._connection.dialect.name == "sqlite":
+            return None
+        seconds = self._connection.scalar(text("SELECT TIMESTAMPDIFF(SECOND, UTC_TIMESTAMP(), NOW())"))
+        return timedelta(seconds=int(seconds or 0))
+
+    def _newest_call(self, dialer_utc: datetime) -> tuple[datetime, int] | None:
+        """The offset most of the newest calls agree on; a single one may be dirty."""
+        since = dialer_utc.astimezone(self.dialer.zone).replace(tzinfo=None) - _DAYS_OF_EVIDENCE
+        calls = []
+        for wall_text, epoch in self._connection.execute(call_reader.newest_calls(since)).tuples():
+            try:
+                wall = datetime.fromisoformat(str(wall_text))
+                offset = wall - (datetime(1970, 1, 1) + timedelta(seconds=int(str(epoch))))  # noqa: DTZ001 - wall time
+            except (ValueError, OverflowError):
+                continue
+            if abs(offset) <= _PLAUSIBLE:
+                calls.append((round(offset / timedelta(minutes=15)), wall, int(str(epoch))))
+        if not calls:
+            return None
+        usual = Counter(offset for offset, _, _ in calls).most_common(1)[0][0]
+        return next((wall, epoch) for offset, wall, epoch in calls if offset == usual)
+
+    def _standard_offset(self) -> timedelta | None:
+        if "servers" not in self.present:
+            return None
+        said = self._connection.scalar(select(cast(schema.servers.c.local_gmt, String)).limit(1))
+        try:
+            return timedelta(hours=float(said)) if said else None
+        except ValueError:
+            return None
+
+
+def _cursor(row: Sequence[Raw]) -> Cursor:
+    key, call_date = row[0], row[5]
+    return Cursor(None if call_date is None else str(call_date), key if isinstance(key, int) else str(key))
