@@ -1,7 +1,7 @@
 """What the operator decides, read once: environment variables and an optional TOML file. Nothing else reads either.
 
-Belongs here: names, defaults, validation, and opening what a setting names. Does not: secrets in files (a file names the environment
-variable that holds one), nor anything that happens at import.
+Belongs here: names, defaults, validation, and opening what a setting names. Does not: secrets in files (a file names the
+environment variable that holds one), nor anything that happens at import.
 """
 
 import os
@@ -22,6 +22,8 @@ from vici_brain.errors import ConfigurationError
 from vici_brain.vici.connect import ReadPolicy
 from vici_brain.vici.dialer import Dialer
 
+PROJECT = Path(__file__).resolve().parent.parent
+"""The checkout, where dagster.yaml and workspace.yaml lie."""
 SIMULATED_ZONE = "America/New_York"
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,30}\Z")
 
@@ -92,6 +94,7 @@ class Settings:
     slow_sync_seconds: float = 60.0
     stale_after: timedelta = timedelta(minutes=15)
     alert_urls: tuple[SecretStr, ...] = ()
+    simulated_url: SecretStr | None = None
 
     def dialer_settings(self, instance: str) -> DialerSettings:
         for dialer in self.dialers:
@@ -100,15 +103,25 @@ class Settings:
         raise ConfigurationError(f"there is no dialer {instance!r}; configured are: {', '.join(d.name for d in self.dialers)}")
 
     def simulated_dialer_url(self, instance: str) -> str:
-        """SQLite file of the simulated dialer; its folder is made."""
-        self.home.mkdir(parents=True, exist_ok=True)
-        return f"sqlite:///{(self.home / f'dialer-{instance}.sqlite3').resolve()}"
+        """Where the simulated dialer lives: a SQLite file under ``home``, or the server that was named for it."""
+        if self.simulated_url is not None:
+            return self.simulated_url.get_secret_value().replace("{instance}", instance)
+        return f"sqlite:///{self.home / f'dialer-{instance}.sqlite3'}"
+
+    def simulated_dialer_memory(self, instance: str) -> Path:
+        """The file that remembers how large the simulated site was made; without it there is no simulated dialer yet."""
+        return self.home / f"dialer-{instance}.json"
 
     def open_dialer(self, instance: str) -> Dialer:
         """The dialer, not yet connected; raises ConfigurationError when the variable with its address is not set."""
         found = self.dialer_settings(instance)
         if found.missing:
             raise ConfigurationError(f"{instance}: the environment variable {found.missing}, which holds its address, is not set")
+        if found.simulated and not self.simulated_dialer_memory(instance).exists():
+            raise ConfigurationError(
+                f"{instance}: no dialer is configured and the simulated one was not made yet: "
+                "run `make demo`, or set VICI_DATABASE_URL and VICI_TIME_ZONE"
+            )
         url = found.url.get_secret_value() if found.url else self.simulated_dialer_url(instance)
         return Dialer(instance, url, found.time_zone, found.policy)
 
@@ -139,8 +152,19 @@ def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
         sync_start=_sync_start(given.get("VICI_SYNC_START"), file),
         slow_sync_seconds=file.slow_sync_seconds,
         stale_after=timedelta(minutes=file.stale_after_minutes),
+        simulated_url=_secret(given.get("VICI_SIMULATED_DATABASE_URL")),
         alert_urls=tuple(SecretStr(url) for url in re.split(r"[,\s]+", given.get("ALERT_URLS", "")) if url),
     )
+
+
+def export(environment: Mapping[str, str]) -> None:
+    """Puts variables that other software reads by itself (Dagster's own) into this process's environment."""
+    os.environ.update(environment)  # noqa: TID251 - the one place
+
+
+def inherited_environment() -> dict[str, str]:
+    """The environment that processes started from here inherit."""
+    return dict(os.environ)  # noqa: TID251 - the one place
 
 
 def _read_file(name: str) -> ConfigFile:

@@ -135,3 +135,12 @@ class CallStore:
                 connection.rollback()
             else:
                 connection.commit()
+
+    def keys(self, instance: str) -> set[tuple[str, str]]:
+        """``(source_table, source_key)`` of every call of ``instance`` that is held or quarantined; for small dialers."""
+        held = text(
+            "SELECT source_table, source_key FROM vici_call_logs WHERE instance = :instance"
+            " UNION SELECT source_table, source_key FROM quarantined_call_logs WHERE instance = :instance"
+        )
+        with brain_errors(), self.engine.connect() as connection:
+            return {(table, key) for table, key in connection.execute(held, {"instance": instance}).tuples()}

@@ -89,6 +89,14 @@ class Journal:
         if row_id is not None:
             self._close(row_id, entry, "success", None)
 
+    def counts_of_run(self, run_id: str) -> dict[str, int]:
+        """The counters of all syncs of a run in Dagster, by name."""
+        sums = ", ".join(f"coalesce(sum({name}), 0) AS {name}" for name in COUNTERS)
+        question = text(f"SELECT {sums} FROM sync_logs WHERE run_id = :run_id")  # noqa: S608 - the names are the constant above
+        with brain_errors(), self.engine.connect() as connection:
+            row = connection.execute(question, {"run_id": run_id}).one()
+        return {name: int(value) for name, value in zip(COUNTERS, row, strict=True)}
+
     def _open(self, identity: SyncIdentity, *, continues: bool) -> int:
         values: Mapping[str, object] = {
             "instance": identity.instance,

@@ -10,13 +10,15 @@ from typing import Self
 
 import numpy as np
 
-from vici_brain.simulation.draws import NEVER, Flags, Ints
+from vici_brain.simulation.draws import NEVER, Flags, Ints, words
 
 STATUSES = (
-    "PU INCALL DISPO QUEUE NA AA AB ADC ADCT PDROP DROP A NI CALLBK N NP DNC DAIR DEC SALE XFER DC B AFAX DONEM AFTHRS "
-    "TIMEOT CPDSUA QUOTE VM"
-).split()
-STATUSES += ["", "na", "ZZTOP", "HUC20"]
+    *words(
+        "PU INCALL DISPO QUEUE NA AA AB ADC ADCT PDROP DROP A NI CALLBK N NP DNC DAIR DEC SALE XFER DC B AFAX DONEM AFTHRS "
+        "TIMEOT QUOTE VM"
+    ),
+    *("", "na", "ZZTOP", "HUC20"),
+)
 CODE = {status: index for index, status in enumerate(STATUSES)}
 COMMENTS = ("", "AUTO", "MANUAL", "AUTONA", "DIGITID")
 PREPROCESS = 100  # comment numbers from here on are thousandths of a second, as the AGI writes them

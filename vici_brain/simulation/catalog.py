@@ -6,6 +6,7 @@ Belongs here: rows that no call changes. Does not: leads (people) and calls (pla
 from collections.abc import Iterator
 from typing import Any
 
+from vici_brain.simulation.draws import words
 from vici_brain.simulation.people import AREA_CODES
 from vici_brain.simulation.profile import DialerProfile
 
@@ -48,10 +49,10 @@ _NAMES = {
     "PDROP": "Outbound Pre-Routing Drop",
     "XFER": "Call Transferred",
 }
-SYSTEM_STATUSES = tuple(
+SYSTEM_STATUSES = words(
     "NEW QUEUE INCALL DROP XDROP NA CALLBK CBHOLD A AA AM AL AFAX B AB DC ADC ADCT DAIR ADAIR DEC DNC DNCL DNCC N NI NP PU PM "
     "XFER SALE SVYEXT SVYVM SVYHU SVYREC SVYCLM QVMAIL RQXFER TIMEOT AFTHRS NANQUE PDROP IVRXFR MLINAT MAXCAL LRERR QCFAIL "
-    "IQNANQ LSMERG QCANC".split()
+    "IQNANQ LSMERG QCANC"
 )
 
 

@@ -37,11 +37,11 @@ def _any_within(moments: tuple[Ints, ...], since: int | Ints, until: int) -> Fla
     return any_hit
 
 
-def _gone_at(rows: CallRows, archiving: bool) -> Ints:
+def gone_at(rows: CallRows, *, archiving: bool) -> Ints:
     return np.minimum(rows.deleted_at, rows.purge_at) if archiving else rows.deleted_at
 
 
-def _archive_clock(rows: CallRows, until: int) -> Ints:
+def archive_clock(rows: CallRows, until: int) -> Ints:
     """As of when an archive copy speaks: the night it was made, unless an administrator edited it after the purge."""
     edited = (rows.edit_at >= rows.purge_at) & (rows.edit_at <= until)
     return np.where(edited, rows.edit_at, rows.archive_at)
@@ -50,7 +50,7 @@ def _archive_clock(rows: CallRows, until: int) -> Ints:
 def snapshot(source: TableRows, until: int, *, archiving: bool) -> tuple[list[Row], list[Row]]:
     """Live and archived rows at one moment. Copies that are not stale are rendered once for both tables."""
     rows = source.rows
-    live = (rows.born <= until) & (until < _gone_at(rows, archiving))
+    live = (rows.born <= until) & (until < gone_at(rows, archiving=archiving))
     archived = (rows.archive_at <= until) & archiving
     shown = np.flatnonzero(live | archived)
     rows, live, archived = rows.take(shown), live[shown], archived[shown]
@@ -59,20 +59,22 @@ def snapshot(source: TableRows, until: int, *, archiving: bool) -> tuple[list[Ro
     stale = np.flatnonzero(archived & _any_within(rows.moments, rows.archive_at, until))
     if stale.size:
         outdated = rows.take(stale)
-        for place, row in zip(stale.tolist(), source.render(outdated, _archive_clock(outdated, until)), strict=True):
+        for place, row in zip(stale.tolist(), source.render(outdated, archive_clock(outdated, until)), strict=True):
             copies[place] = row
     return list(compress(rendered, live.tolist())), list(compress(copies, archived.tolist()))
 
 
 def live_change(source: TableRows, since: int, until: int, *, archiving: bool) -> Change:
-    rows, gone = source.rows, _gone_at(source.rows, archiving)
+    rows, gone = source.rows, gone_at(source.rows, archiving=archiving)
     before = (rows.born <= since) & (since < gone)
     after = (rows.born <= until) & (until < gone)
     changed = before & after & _any_within(rows.moments, since, until)
 
     def at(which: Flags, moment: int) -> list[Row]:
+        if not which.any():
+            return []
         chosen = rows.take(which)
-        return source.render(chosen, np.full(len(chosen), moment, dtype=np.int64)) if len(chosen) else []
+        return source.render(chosen, np.full(len(chosen), moment, dtype=np.int64))
 
     pairs = [pair for pair in zip(at(changed, since), at(changed, until), strict=True) if pair[0] != pair[1]]
     return Change(source.table, at(after & ~before, until), pairs, at(before & ~after, since))
@@ -85,7 +87,9 @@ def archive_change(source: TableRows, since: int, until: int) -> Change:
     edited &= rows.purge_at < NEVER
 
     def at(which: Flags, moment: int) -> list[Row]:
+        if not which.any():
+            return []
         chosen = rows.take(which)
-        return source.render(chosen, _archive_clock(chosen, moment)) if len(chosen) else []
+        return source.render(chosen, archive_clock(chosen, moment))
 
     return Change(table, at(new, until), list(zip(at(edited, since), at(edited, until), strict=True)))

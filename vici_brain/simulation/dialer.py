@@ -23,6 +23,7 @@ from vici_brain.simulation.people import BrainLead, People
 from vici_brain.simulation.plan import DayPlan, Planner
 from vici_brain.simulation.profile import DialerProfile
 from vici_brain.simulation.rows import CALL_TABLES, RowBook, TableRows
+from vici_brain.simulation.truth import TruthRow, truth_rows
 from vici_brain.simulation.writer import Writer
 from vici_brain.vici import schema
 
@@ -192,7 +193,7 @@ class SimulatedDialer:
                 yield plan, list(self._book.tables(plan))
             elif day >= first - _LONGEST_EDIT:
                 plan = self._planner.edited_later(day)
-                yield plan, list(self._book.edited(plan))
+                yield plan, list(self._book.call_logs(plan))
 
     def _changes(self, sources: list[TableRows], since: int, until: int) -> Iterator[Change]:
         present = self._present()
@@ -227,6 +228,18 @@ class SimulatedDialer:
             copy = "REPLACE INTO vicidial_list_archive SELECT * FROM vicidial_list WHERE lead_id = ?"
             write.execute(connection, copy, [(lead,) for lead in kept.tolist()])
         write.execute(connection, "DELETE FROM vicidial_list WHERE lead_id = ?", [(lead,) for lead in ids[leaving].tolist()])
+
+    # -- what a test may ask
+
+    def truth(self, start: datetime, end: datetime) -> Iterator[TruthRow]:
+        """Every call of [start, end) that can be found on the dialer at its clock, live or else archived."""
+        clock, first, last = (int(moment.timestamp()) for moment in (self.clock(), start, end))
+        # a long talk that is passed on may begin its last row after midnight
+        before = max(self.profile.first_day, self._calendar.day_of(first) - _DAY)
+        for day in days_between(before, self._calendar.day_of(last)):
+            for source in self._book.call_logs(self._planner.plan(day)):
+                archiving = f"{source.table}_archive" in self._present()
+                yield from truth_rows(source, first, last, clock, archiving=archiving)
 
     # -- Brain's side
 

@@ -1,6 +1,6 @@
 """Chance without state: numbers that depend on a seed, a purpose and an id only, so that any lead can be asked at any time.
 
-Belongs here: array types and hashing. Does not: what is drawn (people, plan).
+Belongs here: array types, hashing, and the form of long lists of values. Does not: what is drawn (people, plan).
 """
 
 from zlib import crc32
@@ -21,6 +21,11 @@ def _scramble(words: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
     words = (words ^ (words >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     words = (words ^ (words >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     return words ^ (words >> np.uint64(31))
+
+
+def words(text: str) -> tuple[str, ...]:
+    """Long lists of codes and names read best as words on a few lines."""
+    return tuple(text.split())
 
 
 def chance(seed: int, purpose: str, ids: Ints) -> Floats:

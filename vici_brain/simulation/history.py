@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date, timedelta
+from functools import partial
 
 import numpy as np
 
@@ -23,7 +24,10 @@ _LEAD_BLOCK = 20_000
 
 
 class BulkLoader:
-    """Collects rows by table and hands full batches to one background thread, of which it waits for the one before."""
+    """Collects rows by table and hands full batches to a background thread, once that has done with the one before.
+
+    SQLite gets them in the caller's thread: it runs inside this process, and a database in memory belongs to one thread.
+    """
 
     def __init__(self, writer: Writer) -> None:
         self._writer = writer
@@ -42,8 +46,11 @@ class BulkLoader:
     def _send(self, table: str, columns: Sequence[str] | None) -> None:
         rows = self._waiting.pop(table, [])
         self._wait()
-        if rows:
-            self._running = self._pool.submit(self._writer.bulk, table, columns or columns_of(table), rows)
+        job = partial(self._writer.bulk, table, columns or columns_of(table), rows)
+        if rows and self._writer.is_sqlite:
+            job()
+        elif rows:
+            self._running = self._pool.submit(job)
 
     def _wait(self) -> None:
         if self._running is not None:

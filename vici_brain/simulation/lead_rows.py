@@ -42,6 +42,8 @@ class Touches:
         settled = log.settled_at()
         counts = (log.deleted_at == NEVER) & (log.comment != COMMENTS.index("DIGITID"))
         due = np.flatnonzero(counts & (settled > since) & (settled <= until))
+        if not due.size:
+            return cls(due, due, due, due, due, due)
         due = due[np.argsort(settled[due], kind="stable")]
         rows, at = log.take(due), settled[due]
         status = np.where(rows.dispo_at < NEVER, rows.final, np.where(rows.hangup_at < NEVER, rows.on_hangup, rows.first))
@@ -116,9 +118,9 @@ class LeadBook:
 
     def updates(self, touches: Touches) -> list[Row]:
         """The last call of each lead: TOUCH_COLUMNS, then lead_id."""
-        last = touches.lead.size - 1 - np.unique(touches.lead[::-1], return_index=True)[1]
-        kept = touches.take(np.sort(last))
-        kept = kept.take(np.flatnonzero(kept.at < self._people.gone_at(kept.lead)))
+        kept = touches.take(np.flatnonzero(touches.at < self._people.gone_at(touches.lead)))
+        last = kept.lead.size - 1 - np.unique(kept.lead[::-1], return_index=True)[1]
+        kept = kept.take(np.sort(last))
         local = wall_texts(kept.dialled + self._people.gmt_offset(kept.lead) * 3600)
         return list(
             zip(

@@ -89,7 +89,8 @@ def draw_statuses(rng: np.random.Generator, mix: Mapping[str, float], count: int
 def talk_seconds(rng: np.random.Generator, statuses: Ints) -> Ints:
     """Log-normal around the status's median; never so short that an agent could not have got the call."""
     seconds = _MEDIANS[statuses] * np.exp(0.7 * rng.standard_normal(statuses.size))
-    return np.clip(seconds, 5, 5_400).astype(np.int64)
+    whole: Ints = np.clip(seconds, 5, 5_400).astype(np.int64)
+    return whole
 
 
 def wrap_up_seconds(rng: np.random.Generator, count: int, slow_share: float) -> Ints:

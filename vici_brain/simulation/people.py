@@ -11,16 +11,16 @@ from math import gcd
 import numpy as np
 
 from vici_brain.simulation.calendar import DAY, Calendar
-from vici_brain.simulation.draws import NEVER, Flags, Ints, chance, pick
+from vici_brain.simulation.draws import NEVER, Flags, Ints, chance, pick, words
 from vici_brain.simulation.profile import DialerProfile
 
-FIRST_NAMES = tuple(
+FIRST_NAMES = words(
     "Ada Ben Cleo Dan Eva Finn Grace Hugo Iris Jack Kay Liam Mia Noah Olga Paul Quinn Rosa Sam Tess Uma Vera Walt Xena "
-    "Yara Zoe José Chloé Jürgen Siobhán".split()
+    "Yara Zoe José Chloé Jürgen Siobhán"
 )
-LAST_NAMES = tuple(
+LAST_NAMES = words(
     "Abbott Brook Carver Dale Ellis Frost Grant Hale Irving Jones Kemp Lowe Marsh Nolan Owen Price Quill Reed Stone "
-    "Thorne Usher Vance Wells Yates O'Neill García Müller Nuñez".split()
+    "Thorne Usher Vance Wells Yates O'Neill García Müller Nuñez"
 )
 _AREAS = (
     "NJ 201 551 609 732 848 856 862 908 973;NY 212 315 347 516 518 585 607 631 646 716 718 845 914 917 929;"
@@ -169,8 +169,9 @@ class People:
         entered = self.entered_at(ids)
         usual = entered - 60 - (chance(self._seed, "webhook", ids) ** 4 * 20 * DAY).astype(np.int64)
         late = chance(self._seed, "late in brain", ids) < self._odd.late_in_brain
-        created = np.where(late, self._after_first_call(ids, entered, limit), usual)
-        return np.where(chance(self._seed, "unknown to brain", ids) < self._odd.unknown_to_brain, NEVER, created)
+        created: Ints = np.where(late, self._after_first_call(ids, entered, limit), usual)
+        unknown = chance(self._seed, "unknown to brain", ids) < self._odd.unknown_to_brain
+        return np.where(unknown, NEVER, created)
 
     def _after_first_call(self, ids: Ints, entered: Ints, limit: date) -> Ints:
         calendar = self._calendar
@@ -181,7 +182,8 @@ class People:
         day = np.searchsorted(befores, self.first_turn(np.minimum(ids, self._profile.leads)), side="right") - 1
         noon = np.where(ids <= self._profile.leads, self._hours(day, 12), entered + DAY)
         delay = -np.log1p(-chance(self._seed, "delay", ids)) * 14 * 3600
-        return noon + np.minimum(delay, 5 * DAY).astype(np.int64)
+        created: Ints = noon + np.minimum(delay, 5 * DAY).astype(np.int64)
+        return created
 
     def brain_leads(self, since: int, until: int) -> Iterator[BrainLead]:
         """Leads that Brain learns of in (since, until], oldest first."""

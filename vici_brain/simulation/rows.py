@@ -60,7 +60,7 @@ class RowBook:
         known.born = known.dialled.copy()
         yield TableRows("vicidial_dial_cid_log", known, self.caller_id_rows)
 
-    def edited(self, plan: DayPlan) -> Iterator[TableRows]:
+    def call_logs(self, plan: DayPlan) -> Iterator[TableRows]:
         yield TableRows("vicidial_log", plan.log, self.log_rows)
         yield TableRows("vicidial_closer_log", plan.closer, self.closer_rows)
 

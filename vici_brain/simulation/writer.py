@@ -80,7 +80,7 @@ class Writer:
     def replace(self, connection: sa.Connection, table: str, columns: Sequence[str], rows: Sequence[Row]) -> None:
         """Insert; a tick that is repeated after a crash (MyISAM knows no transaction) replaces its own rows."""
         marks = ", ".join([self._mark] * len(columns))
-        statement = f"REPLACE INTO {table} ({_names(columns)}) VALUES ({marks})"
+        statement = f"REPLACE INTO {table} ({_names(columns)}) VALUES ({marks})"  # noqa: S608 -- names from schema
         for start in range(0, len(rows), _STATEMENT_ROWS):
             connection.exec_driver_sql(statement, list(rows[start : start + _STATEMENT_ROWS]))
 
@@ -88,7 +88,8 @@ class Writer:
         """Rows hold the new values, then the key."""
         if rows:
             sets = ", ".join(f"`{column}` = {self._mark}" for column in columns)
-            connection.exec_driver_sql(f"UPDATE {table} SET {sets} WHERE `{key}` = {self._mark}", list(rows))
+            statement = f"UPDATE {table} SET {sets} WHERE `{key}` = {self._mark}"  # noqa: S608 -- names from schema
+            connection.exec_driver_sql(statement, list(rows))
 
     def execute(self, connection: sa.Connection, statement: str, rows: Sequence[Row]) -> None:
         """A statement with ``?`` marks, once for each row."""
@@ -102,10 +103,12 @@ class Writer:
         places = [columns.index(key) for key in keys]
         where = " AND ".join(f"`{key}` = ?" for key in keys)
         self.replace(connection, change.table, columns, change.inserts)
-        self.execute(connection, f"DELETE FROM {change.table} WHERE {where}", [_pick(row, places) for row in change.deletes])  # noqa: S608 -- names from schema
+        delete = f"DELETE FROM {change.table} WHERE {where}"  # noqa: S608 -- names from schema
+        self.execute(connection, delete, [_pick(row, places) for row in change.deletes])
         sets = ", ".join(f"`{column}` = ?" for column in columns)
         updates = [(*after, *_pick(before, places)) for before, after in change.updates]
-        self.execute(connection, f"UPDATE {change.table} SET {sets} WHERE {where}", updates)  # noqa: S608 -- names from schema
+        update = f"UPDATE {change.table} SET {sets} WHERE {where}"  # noqa: S608 -- names from schema
+        self.execute(connection, update, updates)
 
 
 def _pick(row: Row, places: list[int]) -> tuple[Any, ...]:

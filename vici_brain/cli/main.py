@@ -1,0 +1,171 @@
+"""The entry point: commands that sync, match and tell how things stand. Each opens its stores, calls one flow, prints.
+
+Belongs here: options, exit codes, the order of printing. Does not: rules, SQL, tables for people (cli/pages).
+
+Exit codes: 0 done; 1 something failed that may work later; 2 the configuration must be changed.
+"""
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from sqlalchemy import Engine
+
+from vici_brain.brain.database import migrate as migrate_brain
+from vici_brain.brain.journal import SyncIdentity
+from vici_brain.brain.overview import Overview
+from vici_brain.cli import pages, site
+from vici_brain.cli.progress import history_progress
+from vici_brain.domain.windows import BUCKET, Window, floor_to
+from vici_brain.errors import ConfigurationError, ViciBrainError
+from vici_brain.flows.match_calls import rematch_orphans
+from vici_brain.flows.sync_calls import Syncing, fetch_history, sync_incremental
+from vici_brain.settings import Settings, load_settings
+
+_HELP = "Replicates the call history of ViciDial dialers into Brain (PostgreSQL), and proves that nothing is missing."
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=_HELP)
+site.register(app)
+_err = Console(stderr=True, highlight=False)
+Instances = Annotated[
+    list[str] | None,
+    typer.Option("--instance", "-i", help="Only this dialer; may be repeated. Default: all that are configured."),
+]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Read and count, but write nothing.")]
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+@contextmanager
+def _opened() -> Iterator[tuple[Settings, Engine]]:
+    settings = load_settings()
+    engine = settings.open_brain()
+    try:
+        yield settings, engine
+    finally:
+        engine.dispose()
+
+
+def _each(settings: Settings, instances: list[str] | None, work: Callable[[str], None]) -> None:
+    """Does ``work`` for every dialer; one that fails is told and does not stop the next. Exits with 1 or 2 if any failed."""
+    worst = 0
+    names = [settings.dialer_settings(name).name for name in instances or [dialer.name for dialer in settings.dialers]]
+    for name in names:
+        try:
+            work(name)
+        except ViciBrainError as error:
+            _err.print(f"[red]failed[/red] {error}", soft_wrap=True)
+            worst = max(worst, 2 if isinstance(error, ConfigurationError) else 1)
+    if worst:
+        raise typer.Exit(worst)
+
+
+@app.command()
+def migrate() -> None:
+    """Make or update Brain's tables."""
+    with _opened() as (_, brain):
+        applied = migrate_brain(brain)
+    pages.say(f"applied: {', '.join(applied)}" if applied else "Brain is up to date")
+
+
+@app.command("sync-incremental")
+def sync_incremental_command(
+    instance: Instances = None,
+    minutes: Annotated[
+        int | None, typer.Option(min=1, help="Look back this far instead of from where the ledger stands.")
+    ] = None,
+    dry_run: DryRun = False,
+) -> None:
+    """Read and match what is new on each dialer, from where the ledger stands up to now."""
+    with _opened() as (settings, brain):
+
+        def work(name: str) -> None:
+            sync = Syncing(settings.open_dialer(name), brain, _now, settings.slow_sync_seconds, dry_run)
+            pages.synced(name, *sync_incremental(sync, "cli", minutes=minutes), dry_run=dry_run)
+
+        _each(settings, instance, work)
+
+
+@app.command("fetch-complete")
+def fetch_complete(
+    days: Annotated[int | None, typer.Argument(min=1, help="How many days back from now.")] = None,
+    since: Annotated[
+        str | None, typer.Option("--from", help="First moment, UTC unless it carries an offset: 2026-08-01T00:00.")
+    ] = None,
+    until: Annotated[str | None, typer.Option("--to", help="End, not included; default now.")] = None,
+    instance: Instances = None,
+    dry_run: DryRun = False,
+) -> None:
+    """Read and match a stretch of history, in batches of 7 days; what was read before is read again and changes nothing."""
+    window = _stretch(days, since, until)
+    with _opened() as (settings, brain):
+
+        def work(name: str) -> None:
+            with history_progress(name, window) as on_slice:
+                sync = Syncing(settings.open_dialer(name), brain, _now, settings.slow_sync_seconds, dry_run, on_slice)
+                for read, matched in fetch_history(sync, "cli", window):
+                    pages.synced(name, read, matched, dry_run=dry_run)
+
+        _each(settings, instance, work)
+
+
+def _stretch(days: int | None, since: str | None, until: str | None) -> Window:
+    if (days is None) == (since is None):
+        raise typer.BadParameter("give either DAYS or --from")
+    end = _moment(until) if until else _now()
+    start = _moment(since) if since else end - timedelta(days=days or 0)
+    if start >= end:
+        raise typer.BadParameter(f"--from {start:%Y-%m-%d %H:%M} is not before --to {end:%Y-%m-%d %H:%M}")
+    return Window(floor_to(start, BUCKET), end)
+
+
+def _moment(text: str) -> datetime:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise typer.BadParameter(
+            f"{text!r} is no date or time; write 2026-08-01 or 2026-08-01T13:30 (UTC) or add an offset"
+        ) from None
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+
+
+@app.command("match-orphans")
+def match_orphans_command(
+    instance: Instances = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Look at no more than this many orphans.")] = None,
+    dry_run: DryRun = False,
+) -> None:
+    """Look for the leads of all orphans, of any age."""
+    with _opened() as (settings, brain):
+
+        def work(name: str) -> None:
+            identity = SyncIdentity(name, "match_orphans", "cli")
+            pages.rematched(name, rematch_orphans(brain, identity, limit=limit, dry_run=dry_run), dry_run=dry_run)
+
+        _each(settings, instance, work)
+
+
+@app.command()
+def status(
+    instance: Instances = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document instead of tables.")] = False,
+) -> None:
+    """Last sync, calls per day, campaign and status, orphan backlog and age of the ledger, for each dialer."""
+    with _opened() as (settings, brain):
+        names = [settings.dialer_settings(name) for name in instance] if instance else settings.dialers
+        found = [Overview(brain).of_instance(dialer.name, dialer.time_zone, _now()) for dialer in names]
+    pages.status_json(found, _now()) if as_json else pages.status(found, _now())
+
+
+def main() -> None:
+    """Runs the command line; what users can mend is said in one line, never as a traceback."""
+    try:
+        app()
+    except ViciBrainError as error:
+        _err.print(f"[red]failed[/red] {error}", soft_wrap=True)
+        sys.exit(2 if isinstance(error, ConfigurationError) else 1)

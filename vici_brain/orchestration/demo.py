@@ -1,0 +1,179 @@
+"""The demo: a simulated call centre, its whole history synced through Dagster's own jobs, and the sum checked by itself.
+
+Belongs here: the order of the steps and the verdict. Does not: printing (cli/site), the jobs (definitions).
+"""
+
+import importlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from time import perf_counter
+
+import dagster as dg
+from sqlalchemy import Engine, select
+
+from vici_brain.brain.calls import CallStore
+from vici_brain.brain.journal import Journal
+from vici_brain.brain.ledger import Ledger
+from vici_brain.brain.overview import Overview
+from vici_brain.domain.windows import BUCKET, Window, floor_to
+from vici_brain.flows.simulate_site import SimulatedSite, SiteSize, days_back
+from vici_brain.flows.sync_calls import BATCH
+from vici_brain.orchestration.local import dagster_instance
+from vici_brain.settings import DialerSettings, Settings
+from vici_brain.vici.call_reader import CALL_TABLES
+
+_LATE_LEADS = timedelta(days=2)
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class DemoSummary:
+    """What the demo did for one dialer, and what it found when it counted for itself."""
+
+    instance: str
+    window: Window
+    source_calls: int
+    missing_calls: int
+    calls_by_rule: dict[str, int]
+    rematched_orphans: int
+    buckets_expected: int
+    buckets_read: int
+    buckets_differing: int
+    changed_by_second_run: int
+    checks_passed: int
+    checks_failed: tuple[str, ...]
+    seconds: float
+
+    @property
+    def proven(self) -> bool:
+        """Every call of the dialer in Brain, every bucket read and equal, nothing left to change, no check failed."""
+        return (
+            self.missing_calls == 0
+            and self.buckets_read >= self.buckets_expected
+            and self.buckets_differing == 0
+            and self.changed_by_second_run == 0
+            and not self.checks_failed
+        )
+
+
+def run_demo(settings: Settings, *, days: int, calls_per_day: int, now: datetime, say: Say) -> list[DemoSummary]:
+    """Runs the demo for every simulated dialer; the data stays for `make dev`."""
+    brain = settings.open_brain()
+    try:
+        with dagster_instance(settings) as (_, instance):
+            # The command line loads the code location by its name, as Dagster itself does.
+            definitions = importlib.import_module("definitions").defs
+            simulated = [dialer for dialer in settings.dialers if dialer.simulated]
+            size = SiteSize(days_back(now, days), calls_per_day, leads=max(2_000, calls_per_day * days // 4))
+            runner = _Runner(instance, definitions, brain, say)
+            return [_demo_of(settings, dialer, size, runner, now) for dialer in simulated]
+    finally:
+        brain.dispose()
+
+
+def _demo_of(settings: Settings, dialer: DialerSettings, size: SiteSize, runner: "_Runner", now: datetime) -> DemoSummary:
+    started = perf_counter()
+    name, brain = dialer.name, runner.brain
+    url, memory = settings.simulated_dialer_url(name), settings.simulated_dialer_memory(name)
+    site = SimulatedSite(url, memory, name, dialer.time_zone, size)
+    until = floor_to(now, BUCKET)
+    _prepare(site, brain, until, runner.say)
+    window = Window(max(site.dialer.opens_at, _start_of(settings)), until)
+    passed, failed = runner.passed, len(runner.failed)
+    for batch in window.slices(BATCH):
+        runner.sync(name, batch)
+    known = Overview(brain).calls_by_rule(name)
+    site.tell_brain(brain, until - _LATE_LEADS, until)
+    runner.run(f"match_orphans_{name}", {}, "orphans looked at again, now that late leads have arrived")
+    rules = Overview(brain).calls_by_rule(name)
+    changed = runner.sync(
+        name, Window(max(window.start, until - BATCH), until), note=" (the last week again: nothing may change)"
+    )
+    coverage = Ledger(brain).coverage(name, window)
+    source, held = _source_keys(site.engine), CallStore(brain).keys(name)
+    site.close()
+    return DemoSummary(
+        instance=name,
+        window=window,
+        source_calls=len(source),
+        missing_calls=len(source - held),
+        calls_by_rule=rules,
+        rematched_orphans=known.get("orphan", 0) - rules.get("orphan", 0),
+        buckets_expected=int(window.length / BUCKET) * len(CALL_TABLES),
+        buckets_read=coverage.buckets,
+        buckets_differing=coverage.differing,
+        changed_by_second_run=changed,
+        checks_passed=runner.passed - passed,
+        checks_failed=tuple(runner.failed[failed:]),
+        seconds=perf_counter() - started,
+    )
+
+
+def _prepare(site: SimulatedSite, brain: Engine, until: datetime, say: Say) -> None:
+    """A dialer with history up to ``until``, and the leads that Brain knew two days before; the late ones come later."""
+    if not site.is_new:
+        site.take_calls(brain, until)
+        say(f"the simulated dialer has gone on to {until:%Y-%m-%d %H:%M} UTC")
+        return
+    started = perf_counter()
+    rows = site.open_doors(until)
+    leads = site.tell_brain(brain, None, until - _LATE_LEADS)
+    calls = sum(rows.get(table.name, 0) for table in CALL_TABLES)
+    say(f"a simulated dialer with {calls:,} calls and a CRM with {leads:,} leads ({perf_counter() - started:.1f} s)")
+
+
+def _start_of(settings: Settings) -> datetime:
+    return datetime(settings.sync_start.year, settings.sync_start.month, settings.sync_start.day, tzinfo=UTC)
+
+
+def _source_keys(engine: Engine) -> set[tuple[str, str]]:
+    """Every key of every call on the dialer, live or archived, counted without any of the reader's own code."""
+    found: set[tuple[str, str]] = set()
+    with engine.connect() as connection:
+        for table in CALL_TABLES:
+            for copy in (table.live, table.archive):
+                found.update((table.name, str(key)) for key in connection.scalars(select(copy.c[table.key])))
+    return found
+
+
+class _Runner:
+    """Runs jobs of the code location in this process, over the instance that the UI will show, and keeps the checks' verdicts."""
+
+    def __init__(self, instance: dg.DagsterInstance, definitions: dg.Definitions, brain: Engine, say: Say) -> None:
+        self._instance, self._definitions = instance, definitions
+        self.brain, self.say = brain, say
+        self.passed = 0
+        self.failed: list[str] = []
+
+    def sync(self, name: str, window: Window, note: str = "") -> int:
+        """One run over every partition of ``window``; how many calls it added or changed."""
+        form = "%Y-%m-%d-%H:%M"
+        tags = {
+            "dagster/asset_partition_range_start": window.start.strftime(form),
+            "dagster/asset_partition_range_end": (window.end - BUCKET).strftime(form),
+        }
+        run_id, seconds = self.run(f"sync_calls_{name}", tags, None)
+        counts = Journal(self.brain).counts_of_run(run_id)
+        self.say(
+            f"{window.start:%Y-%m-%d} to {window.end:%Y-%m-%d %H:%M}: {counts['rows_read']:,} calls read, "
+            f"{counts['rows_new']:,} new, {counts['rows_matched']:,} matched ({seconds:.1f} s){note}"
+        )
+        return counts["rows_new"] + counts["rows_updated"]
+
+    def run(self, job: str, tags: dict[str, str], what: str | None) -> tuple[str, float]:
+        started = perf_counter()
+        quiet = {"loggers": {"console": {"config": {"log_level": "ERROR"}}}}
+        result = self._definitions.resolve_job_def(job).execute_in_process(
+            instance=self._instance, tags=tags, run_config=quiet, raise_on_error=False
+        )
+        evaluations = result.get_asset_check_evaluations()
+        bad = [each for each in evaluations if not each.passed and each.severity == dg.AssetCheckSeverity.ERROR]
+        self.failed += [f"{each.asset_key.to_user_string()}: {each.check_name}" for each in bad]
+        self.passed += sum(each.passed for each in evaluations)
+        if not result.success:
+            self.failed.append(f"run {result.run_id} of {job} failed: see it in the UI")
+        seconds = perf_counter() - started
+        if what is not None:
+            self.say(f"{what} ({seconds:.1f} s)")
+        return result.run_id, seconds
