@@ -10,11 +10,11 @@ _URL_PASSWORD = re.compile(
     r"(?P<scheme>[a-z][a-z0-9+.-]*://[^:/@\s]*):(?P<password>[^\s]*)@(?=[^@\s]*(?:[\s/?]|$))", re.IGNORECASE
 )
 _KEY_VALUE = re.compile(
-    r"(?P<key>\b(?:pass(?:word|wd)?|pwd|secret|token|api_?key)\b['\"]?\s*[=:]\s*)"
+    r"(?P<key>(?<![^\W_])(?:pass(?:word|wd)?|pwd|secret|token|api_?key)\b['\"]?\s*[=:]\s*)"
     r"(?P<value>'[^']*'|\"[^\"]*\"|[^\s&,;)|]+)",
     re.IGNORECASE,
 )
-_LOGIN_ECHO = re.compile(r"(Login incorrect[^|]*\|[^|]*\|)[^|]*(\|)", re.IGNORECASE)
+_LOGIN_ECHO = re.compile(r"(Login incorrect[^|]*\|[^|]*\|).*(\|)", re.IGNORECASE)
 
 
 def scrub(text: str, *secrets: str) -> str:
@@ -47,3 +47,7 @@ class RetriableError(ViciBrainError):
 
 class BusyError(RetriableError):
     """Another run holds the lane; it is not an error of this run's own."""
+
+
+class DifferenceError(ViciBrainError):
+    """Brain and a dialer were found not to hold the same; the finding itself has been written down already."""

@@ -11,11 +11,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Self
 from zoneinfo import available_timezones
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
 from sqlalchemy import Engine, make_url
+from sqlalchemy.exc import ArgumentError
 
 from vici_brain.brain.database import migrate, open_brain
 from vici_brain.errors import ConfigurationError
@@ -54,9 +55,18 @@ class DialerTable(_Strict):
     database_url: str | None = None
     """URL without a password; ``password_env`` names the variable that holds it."""
     password_env: str | None = None
-    slice_minutes: Annotated[int, Field(ge=5, le=60)] = 60
+    slice_minutes: Annotated[int, Field(ge=5, le=60, multiple_of=5)] = 60
+    """A multiple of the ledger's 5 minutes: a bucket that no slice holds whole would never count as read."""
     page_rows: Annotated[int, Field(ge=100, le=50_000)] = 5_000
     statement_seconds: Annotated[int, Field(ge=1, le=60)] = 5
+
+    @model_validator(mode="after")
+    def _one_address(self) -> Self:
+        if self.database_url_env is not None and (self.database_url is not None or self.password_env is not None):
+            raise ValueError("database_url_env holds the whole address; leave out database_url and password_env")
+        if self.password_env is not None and self.database_url is None:
+            raise ValueError("password_env needs a database_url, which it completes")
+        return self
 
 
 class ConfigFile(_Strict):
@@ -170,10 +180,10 @@ def inherited_environment() -> dict[str, str]:
 def _read_file(name: str) -> ConfigFile:
     path = Path(name).expanduser()
     try:
-        return ConfigFile.model_validate(tomllib.loads(path.read_text()))
+        return ConfigFile.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
     except OSError as error:
         raise ConfigurationError(f"VICI_BRAIN_CONFIG names {path}, which cannot be read: {error.strerror}") from None
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigurationError(f"{path} is no TOML: {error}") from None
     except ValidationError as error:
         faults = "; ".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors(include_input=False))
@@ -205,8 +215,13 @@ def _dialer(table: DialerTable, given: Mapping[str, str]) -> DialerSettings:
         return DialerSettings(table.name, table.time_zone, _secret(url), "" if url else table.database_url_env, policy)
     if table.database_url is None:
         return DialerSettings(table.name, table.time_zone, None, "", policy)
-    parsed = make_url(table.database_url)
-    if parsed.password:
+    try:
+        parsed = make_url(table.database_url)
+    except (ArgumentError, ValueError):
+        raise ConfigurationError(
+            f"{table.name}: database_url cannot be read; its form is mysql+pymysql://USER@HOST:3306/asterisk"
+        ) from None
+    if parsed.password or {"password", "passwd"} & parsed.query.keys():
         raise ConfigurationError(
             f"{table.name}: database_url holds a password; name its environment variable in password_env instead"
         )

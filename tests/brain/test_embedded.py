@@ -241,6 +241,8 @@ def test_any_path_works_and_its_url_needs_no_quoting(empty: Path, name: str) -> 
                 assert link.scalar(sqlalchemy.text("SELECT upper('ü')")) == "Ü"
             engine.dispose()
         assert "%" not in server.url("brain")
+        socket_directory = Path(server.url("brain").partition("host=")[2].partition("&")[0])
+    socket_directory.rmdir()  # empty again, and outside of the home
 
 
 def test_a_normal_user_can_use_it_and_root_uses_that_users_server(empty: Path) -> None:

@@ -61,6 +61,7 @@ class Landing:
         self._scope = scope
         self._refusals: dict[str, Refusal] = {}
         self._staged = 0
+        self._archived = False
 
     def stage(self, clean: CleanRows, *, source_copy: str) -> None:
         """Adds rows (in COLUMNS order) by COPY; ``source_copy`` is ``live`` or ``archive``."""
@@ -69,6 +70,7 @@ class Landing:
             for row in clean.rows:
                 copy.write_row((*row, source_copy))
         self._staged += len(clean.rows)
+        self._archived = self._archived or source_copy == "archive"
         self._refusals.update((refusal.source_key, refusal) for refusal in clean.refusals)
 
     def merge(self, ledger: Window | None) -> MergeCounts:
@@ -82,10 +84,13 @@ class Landing:
         arriving = self._run(load("arriving_calls")) if placed else 0
         updated = self._run(load("keep_history")) if arriving else 0
         merged = self._run(load("merge_calls")) if arriving else 0
+        archived = int(self._connection.execute(load("keep_over_archive"), self._scope).scalar_one()) if self._archived else 0
+        if arriving:
+            self._run(load("reopen_buckets"))
         quarantined = self._quarantine(read - placed)
         if ledger is not None and ledger.length:
             self._connection.execute(load("record_buckets"), self._scope | {"start": ledger.start, "end": ledger.end})
-        return MergeCounts(read, max(0, merged - updated), updated, placed - merged, quarantined)
+        return MergeCounts(read, max(0, merged - updated), updated + archived, placed - merged - archived, quarantined)
 
     def _quarantine(self, timeless: int) -> int:
         changed = self._run(load("quarantine_timeless")) if timeless else 0

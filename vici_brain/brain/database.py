@@ -9,7 +9,7 @@ from pathlib import Path
 
 import psycopg
 from sqlalchemy import URL, Connection, Engine, create_engine, inspect, make_url, text
-from sqlalchemy.exc import DBAPIError, OperationalError, ProgrammingError
+from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError, ProgrammingError
 from sqlalchemy.pool import NullPool
 
 from vici_brain.errors import BusyError, ConfigurationError, RetriableError, scrub
@@ -18,16 +18,18 @@ REQUIRED_LEAD_COLUMNS = ("id", "external_lead_id", "phone", "created_at")
 _MIGRATIONS = Path(__file__).parent / "migrations"
 _LOCK_SPACE = 7_413_001  # sets our advisory locks apart from those of other software in the same database
 _MIGRATION_LOCK = 7_413_000
+_FORM = "its form is postgresql://USER:PASSWORD@HOST:5432/DATABASE, with @ : / in a password written %40 %3A %2F"
 
 
 def normalised_url(url: str | URL) -> URL:
     """``url`` over psycopg 3, whatever PostgreSQL scheme it was given with (``postgres://`` as many hosts print it too)."""
     try:
         parsed = make_url(str(url).replace("postgres://", "postgresql://", 1) if isinstance(url, str) else url)
-    except Exception as error:
-        raise ConfigurationError(
-            "BRAIN_DATABASE_URL is no database URL; its form is postgresql://USER:PASSWORD@HOST:5432/DATABASE"
-        ) from error
+    except (ArgumentError, ValueError):
+        # Not chained: the parser quotes what it stumbled over, which may be part of a password.
+        raise ConfigurationError(f"BRAIN_DATABASE_URL is no database URL; {_FORM}") from None
+    if "@" in (parsed.host or ""):
+        raise ConfigurationError(f"BRAIN_DATABASE_URL has an @ too many; {_FORM}")
     if parsed.get_backend_name() != "postgresql":
         raise ConfigurationError(f"Brain must be PostgreSQL, but BRAIN_DATABASE_URL names {parsed.get_backend_name()}")
     return parsed.set(drivername="postgresql+psycopg")

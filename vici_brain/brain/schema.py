@@ -56,6 +56,8 @@ def _call_columns() -> list[Column[object]]:
         Column("matched_by", Text),
         Column("matched_at", _INSTANT),
         Column("match_candidates", Integer),
+        Column("vanish_reason", Text),
+        Column("successor_key", Text(collation="C")),
     ]
 
 

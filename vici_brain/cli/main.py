@@ -21,9 +21,11 @@ from vici_brain.brain.overview import Overview
 from vici_brain.cli import pages, site
 from vici_brain.cli.progress import history_progress
 from vici_brain.domain.windows import BUCKET, Window, floor_to
-from vici_brain.errors import ConfigurationError, ViciBrainError
+from vici_brain.errors import ConfigurationError, DifferenceError, ViciBrainError
 from vici_brain.flows.match_calls import rematch_orphans
-from vici_brain.flows.sync_calls import Syncing, fetch_history, sync_incremental
+from vici_brain.flows.prove_calls import reconcile
+from vici_brain.flows.sync_calls import fetch_history, sync_incremental
+from vici_brain.flows.syncing import Syncing
 from vici_brain.settings import Settings, load_settings
 
 _HELP = "Replicates the call history of ViciDial dialers into Brain (PostgreSQL), and proves that nothing is missing."
@@ -106,10 +108,36 @@ def fetch_complete(
     with _opened() as (settings, brain):
 
         def work(name: str) -> None:
-            with history_progress(name, window) as on_slice:
-                sync = Syncing(settings.open_dialer(name), brain, _now, settings.slow_sync_seconds, dry_run, on_slice)
+            with history_progress(name, window) as bar:
+                sync = Syncing(settings.open_dialer(name), brain, _now, settings.slow_sync_seconds, dry_run, bar.read)
                 for read, matched in fetch_history(sync, "cli", window):
                     pages.synced(name, read, matched, dry_run=dry_run)
+
+        _each(settings, instance, work)
+
+
+@app.command("reconcile")
+def reconcile_command(
+    since: Annotated[
+        str | None, typer.Option("--from", help="First moment, UTC unless it carries an offset; default 48 hours ago.")
+    ] = None,
+    until: Annotated[str | None, typer.Option("--to", help="End, not included; default now.")] = None,
+    instance: Instances = None,
+    repair: Annotated[bool, typer.Option("--repair", help="Read differing buckets again and stamp calls that are gone.")] = False,
+) -> None:
+    """Compare every 5-minute bucket with the dialer, by count and checksum; print those that differ, with sample keys."""
+    window = _stretch(None if since else 2, since, until)
+    with _opened() as (settings, brain):
+
+        def work(name: str) -> None:
+            with history_progress(name, window) as bar:
+                sync = Syncing(settings.open_dialer(name), brain, _now, settings.slow_sync_seconds, on_proof=bar.proven)
+                result = reconcile(sync, SyncIdentity(name, "reconcile", "cli", window), repair=repair)
+            pages.reconciled(name, result)
+            if result.differing:
+                raise DifferenceError(
+                    f"{name}: {len(result.differing)} buckets differ from the dialer" + ("" if repair else "; --repair")
+                )
 
         _each(settings, instance, work)
 

@@ -13,6 +13,7 @@ from rich.table import Table
 
 from vici_brain.brain.overview import InstanceOverview
 from vici_brain.flows.match_calls import OrphanMatch
+from vici_brain.flows.prove_calls import ProofResult
 from vici_brain.flows.sync_calls import CallSync, MatchSync
 
 _out = Console(highlight=False)
@@ -44,6 +45,22 @@ def rematched(instance: str, done: OrphanMatch, *, dry_run: bool) -> None:
         f"({rules}), {done.counts.ambiguous:,} of them ambiguous; {done.seconds:.1f} s"
         + ("" if done.exhausted else "; there are more, the limit ended it")
     )
+
+
+def reconciled(instance: str, result: ProofResult) -> None:
+    """One line about a proof, and the buckets that still differ with some of their keys."""
+    vanished = ", ".join(f"{count:,} {reason}" for reason, count in sorted(result.vanished.items())) or "none"
+    say(
+        f"[bold]{instance}[/bold] {result.window}: {result.proven:,} of {result.buckets:,} buckets proven, {result.repaired:,} "
+        f"repaired ({result.merged.new:,} new, {result.merged.updated:,} updated, vanished: {vanished}); {result.seconds:.1f} s"
+    )
+    for each in result.differing[:_MOST_ROWS]:
+        counts = f"{each.source.count:,} at the dialer, {each.brain.count:,} in Brain"
+        say(f"[red]differs[/red] {each.bucket_start:%Y-%m-%d %H:%M} {each.source_table}: {counts}")
+        for sample in each.samples:
+            say(f"  {sample}")
+    if len(result.differing) > _MOST_ROWS:
+        say(f"and {len(result.differing) - _MOST_ROWS:,} more buckets")
 
 
 def status(instances: Sequence[InstanceOverview], now: datetime) -> None:

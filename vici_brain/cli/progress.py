@@ -3,7 +3,7 @@
 Belongs here: showing progress. Does not: counting it (flows report each slice as it lands).
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
@@ -11,22 +11,35 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from vici_brain.domain.windows import Window
 from vici_brain.flows.read_calls import SliceDone
+from vici_brain.flows.syncing import SliceProven
 from vici_brain.vici.call_reader import CALL_TABLES
 
 
+class HistoryBar:
+    """Counts the hours of a dialer's history as slices of it are read or proven."""
+
+    def __init__(self, progress: Progress, instance: str, window: Window) -> None:
+        self._progress, self._instance = progress, instance
+        self._task = progress.add_task(instance, total=round(window.length.total_seconds() / 3600))
+        self._hours = 0.0
+        self._counted = 0
+
+    def read(self, done: SliceDone) -> None:
+        self._advance(done.window, done.counts.read, "calls")
+
+    def proven(self, done: SliceProven) -> None:
+        self._advance(done.window, done.buckets, "buckets")
+
+    def _advance(self, window: Window, counted: int, what: str) -> None:
+        self._hours += window.length.total_seconds() / 3600 / len(CALL_TABLES)
+        self._counted += counted
+        description = f"{self._instance} {window.start:%Y-%m-%d} {self._counted:,} {what}"
+        self._progress.update(self._task, completed=int(self._hours), description=description)
+
+
 @contextmanager
-def history_progress(instance: str, window: Window) -> Iterator[Callable[[SliceDone], None]]:
-    """Yields what to call after each slice; the bar counts hours of the dialer's history."""
+def history_progress(instance: str, window: Window) -> Iterator[HistoryBar]:
+    """Yields what to tell of each slice."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("h"))
     with Progress(*columns, TimeElapsedColumn(), TimeRemainingColumn(), console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task(instance, total=round(window.length.total_seconds() / 3600))
-        hours = 0.0
-        calls = 0
-
-        def advance(done: SliceDone) -> None:
-            nonlocal hours, calls
-            hours += done.window.length.total_seconds() / 3600 / len(CALL_TABLES)
-            calls += done.counts.read
-            progress.update(task, completed=int(hours), description=f"{instance} {done.window.start:%Y-%m-%d} {calls:,} calls")
-
-        yield advance
+        yield HistoryBar(progress, instance, window)

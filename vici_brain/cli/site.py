@@ -3,6 +3,7 @@
 Belongs here: options and printing. Does not: the demo's steps and Dagster's processes (orchestration).
 """
 
+import shlex
 import threading
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
@@ -66,17 +67,18 @@ def dev(
 
 
 def dagster_home() -> None:
-    """Write Dagster's home for a deployment and print the variables its processes need, as `export` lines."""
-    from vici_brain.orchestration.dagster_home import dagster_environment  # noqa: PLC0415
+    """Write Dagster's home for a deployment, set the pools' limits, and print the variables its processes need, as `export` lines."""
+    from vici_brain.orchestration.local import dagster_instance  # noqa: PLC0415
 
     settings = load_settings()
     if settings.dagster_url is None:
         _out.print("set DAGSTER_DATABASE_URL first: a deployment's processes cannot share an embedded server", soft_wrap=True)
         raise typer.Exit(2)
-    environment = dagster_environment(settings.home, base=PROJECT, storage_url=settings.dagster_url.get_secret_value())
-    for name, value in sorted(environment.items()):
+    with dagster_instance(settings) as (environment, _):
+        named = {name: value for name, value in environment.items() if name.startswith("DAGSTER_")}
+    for name, value in sorted(named.items()):
         if name != "DAGSTER_DATABASE_URL":
-            print(f"export {name}={value}")  # noqa: T201 - for a shell, unwrapped
+            print(f"export {name}={shlex.quote(value)}")  # noqa: T201 - for a shell, unwrapped
 
 
 def _take_calls(settings: Settings, name: str, stop: threading.Event) -> None:

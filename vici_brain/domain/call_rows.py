@@ -40,7 +40,7 @@ COLUMNS = (
 INTEGERS = frozenset({"vici_lead_id", "list_id", "start_epoch", "end_epoch", "length_in_sec", "called_count", "row_crc"})
 _BIGINT = range(-(2**63), 2**63)
 _TIMESTAMP = re.compile(r"(?!0000)\d{4}-\d{2}-\d{2} \d{2}:\d{2}:\d{2}")
-_DECIMAL = re.compile(r"-?\d{1,9}(\.\d+)?\Z")
+_DECIMAL = re.compile(r"-?[0-9]{1,9}(\.[0-9]+)?\Z")
 _NUL = "\x00"
 
 Value = str | int | None
@@ -86,6 +86,9 @@ def _clean_value(name: str, value: Raw, reasons: list[str]) -> Value:
     if name in INTEGERS:
         return _integer(name, value, reasons)
     text = _text(name, value, reasons)
+    if name == "source_key" and reasons:
+        # Two keys that differ only in what PostgreSQL cannot hold must not become one.
+        return _shown(value)
     if name == "call_date":
         return _timestamp(text, reasons)
     if name == "queue_seconds" and not _DECIMAL.match(text):
@@ -96,7 +99,7 @@ def _clean_value(name: str, value: Raw, reasons: list[str]) -> Value:
 
 def _integer(name: str, value: Raw, reasons: list[str]) -> int | None:
     try:
-        number = value if isinstance(value, int) else int(_plain(value))
+        number = int(value if isinstance(value, int) else _plain(value))  # True is an int, but COPY would write t
     except ValueError:
         reasons.append(f"{name} is no whole number")
         return None
@@ -117,6 +120,8 @@ def _timestamp(text: str, reasons: list[str]) -> str | None:
 
 
 def _text(name: str, value: Raw, reasons: list[str]) -> str:
+    if isinstance(value, str) and not value.isascii():
+        value = _escaped_bytes(value) or value
     if isinstance(value, bytes):
         try:
             text = value.decode()
@@ -134,6 +139,16 @@ def _text(name: str, value: Raw, reasons: list[str]) -> str:
     return text
 
 
+def _escaped_bytes(text: str) -> bytes | None:
+    """The bytes behind a text that the reader could decode only with surrogateescape; ``None`` for any other text."""
+    if not any("\udc80" <= letter <= "\udcff" for letter in text):
+        return None
+    try:
+        return text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        return None
+
+
 def _plain(value: Raw) -> str:
     return value.decode("ascii", "replace") if isinstance(value, bytes) else str(value)
 
@@ -143,7 +158,7 @@ def _shown(value: Raw) -> str | None:
     if value is None:
         return None
     if isinstance(value, str) and (_NUL in value or not value.isascii()):
-        value = value.encode("utf-8", "surrogatepass")
+        value = _escaped_bytes(value) or value.encode("utf-8", "surrogatepass")
     if isinstance(value, bytes):
         try:
             text = value.decode()

@@ -5,7 +5,7 @@ Belongs here: which calls are looked at, in which batches. Does not: the rules o
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from time import perf_counter
 
 from sqlalchemy import Engine
@@ -49,10 +49,12 @@ _again = retry(
 )
 
 
-def match_window(matches: MatchStore, instance: str, window: Window, *, dry_run: bool = False) -> WindowMatch:
-    """Matches the still unmatched calls of ``window``."""
+def match_window(
+    matches: MatchStore, instance: str, window: Window, *, overlap: timedelta = timedelta(), dry_run: bool = False
+) -> WindowMatch:
+    """Matches the still unmatched calls of ``window`` and of the ``overlap`` before it; the totals are of ``window`` alone."""
     started = perf_counter()
-    counts = _again(matches.match_window)(instance, window, dry_run=dry_run)
+    counts = _again(matches.match_window)(instance, window.reaching_back(overlap), dry_run=dry_run)
     matched, orphaned = matches.totals(instance, window)
     return WindowMatch(window, counts, matched, orphaned, perf_counter() - started)
 

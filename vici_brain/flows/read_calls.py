@@ -70,7 +70,7 @@ def read_calls(
             for table in CALL_TABLES:
                 if is_done(table, piece):
                     continue
-                done = _read_slice(session, calls, table, read, dry_run=dry_run)
+                done = read_slice(session, calls, table, read, dry_run=dry_run)
                 total, slices = total + done.counts, slices + 1
                 on_slice(done)
         return ReadResult(
@@ -86,7 +86,8 @@ def read_calls(
         )
 
 
-def _read_slice(session: DialerSession, calls: CallStore, table: CallTable, window: Window, *, dry_run: bool) -> SliceDone:
+def read_slice(session: DialerSession, calls: CallStore, table: CallTable, window: Window, *, dry_run: bool = False) -> SliceDone:
+    """Reads and merges one slice of one table in one transaction, up to three times if a side fails meanwhile."""
     started = perf_counter()
     counts = MergeCounts()
     retrying = Retrying(

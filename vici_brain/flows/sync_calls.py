@@ -10,8 +10,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from time import perf_counter
 
-from sqlalchemy import Engine
-
 from vici_brain.brain.calls import CallStore
 from vici_brain.brain.database import lane
 from vici_brain.brain.journal import Journal, JournalEntry, SyncIdentity, peak_memory_mb
@@ -21,9 +19,9 @@ from vici_brain.brain.statuses import StatusStore
 from vici_brain.domain.dialer_clock import LARGEST_SKEW
 from vici_brain.domain.windows import BUCKET, OVERLAP, Window, floor_to
 from vici_brain.flows.match_calls import WindowMatch, match_window
-from vici_brain.flows.read_calls import SliceDone, read_calls
+from vici_brain.flows.read_calls import read_calls
+from vici_brain.flows.syncing import Syncing, window_of
 from vici_brain.vici.call_reader import CALL_TABLES, CallTable
-from vici_brain.vici.dialer import Dialer
 
 FIRST_LOOK_BACK = timedelta(minutes=10)
 BATCH = timedelta(days=7)
@@ -66,28 +64,16 @@ class MatchSync:
     seconds: float
 
 
-@dataclass(frozen=True, slots=True)
-class Syncing:
-    """Everything a sync of one dialer works with; the clock is ours and is compared with the dialer's."""
-
-    dialer: Dialer
-    brain: Engine
-    clock: Callable[[], datetime]
-    slow_seconds: float = 60.0
-    dry_run: bool = False
-    on_slice: Callable[[SliceDone], None] = lambda _: None
-
-
 def read_window(sync: Syncing, identity: SyncIdentity) -> CallSync:
     """Reads ``identity.window`` into Brain as one row of sync_logs; raises what reading raises, after writing it down."""
     with Journal(sync.brain).entry(identity, dry_run=sync.dry_run) as entry:
-        return _read_into(entry, sync, _window_of(identity))
+        return _read_into(entry, sync, window_of(identity))
 
 
 def match_read_window(sync: Syncing, identity: SyncIdentity) -> MatchSync:
     """Matches the calls of ``identity.window``; within one run this adds to the row that reading it wrote."""
     with Journal(sync.brain).entry(identity, continues=True, dry_run=sync.dry_run) as entry:
-        return _match_into(entry, sync, _window_of(identity))
+        return _match_into(entry, sync, window_of(identity))
 
 
 def sync_incremental(sync: Syncing, trigger: str, *, minutes: int | None = None) -> tuple[CallSync, MatchSync]:
@@ -171,7 +157,7 @@ def _read_into(entry: JournalEntry, sync: Syncing, window: Window, resume_since:
 
 def _match_into(entry: JournalEntry, sync: Syncing, window: Window) -> MatchSync:
     matched: WindowMatch = match_window(
-        MatchStore(sync.brain), sync.dialer.instance, window.reaching_back(OVERLAP), dry_run=sync.dry_run
+        MatchStore(sync.brain), sync.dialer.instance, window, overlap=OVERLAP, dry_run=sync.dry_run
     )
     by_rule = matched.counts.by_rule
     entry.count(rows_matched=matched.counts.matched, rows_orphaned=matched.counts.examined - matched.counts.matched)
@@ -195,9 +181,3 @@ def _done_since(ledger: Ledger, instance: str, window: Window, since: datetime |
         return lambda _table, _piece: False
     read = {table.name: ledger.read_since(instance, table.name, window, since) for table in CALL_TABLES}
     return lambda table, piece: all(bucket in read[table.name] for bucket in piece.buckets()) and any(piece.buckets())
-
-
-def _window_of(identity: SyncIdentity) -> Window:
-    if identity.window is None:
-        raise ValueError("a sync of calls needs a window")
-    return identity.window

@@ -86,12 +86,6 @@ class Calendar:
             self._calls_before.append(self._calls_before[-1] + self.volume(yesterday))
         return self._calls_before[index]
 
-    def day_of_call(self, number: int, limit: date) -> date:
-        """The day on which the call of that number falls, not later than ``limit``."""
-        self.calls_before(limit)
-        index = int(np.searchsorted(np.array(self._calls_before), number, side="right")) - 1
-        return min(self.first_day + timedelta(days=max(0, index)), limit)
-
     def moments(self, day: date, rng: np.random.Generator, count: int, night_share: float) -> Ints:
         """Sorted instants of a day's dials. Nights are counted from midnight in elapsed time, so that both passes of a
         repeated hour occur and a skipped hour does not; days are counted back from the next midnight.

@@ -109,50 +109,44 @@ def catalog_rows(
 ) -> dict[str, list[dict[str, Any]]]:
     """Rows by table; the first campaign's SALE is shadowed by a campaign status, as on many sites."""
     shadow = next(row for row in status_rows() if row["status"] == "SALE")
-    return _campaign_rows(profile, opened) | {
-        "vicidial_statuses": list(status_rows()),
-        "vicidial_campaign_statuses": [
-            {**shadow, "campaign_id": profile.campaigns[0], "customer_contact": "Y"},
-            {**shadow, "campaign_id": profile.campaigns[0], "status": "QUOTE", "status_name": "Quote sent", "sale": "N"},
-        ],
-        "vicidial_lists": [
-            {
-                "list_id": list_id,
-                "list_name": f"List {list_id}",
-                "campaign_id": campaign_of_list(profile, n),
-                "active": "Y",
-                "list_description": "",
-                "list_changedate": opened,
-                "list_lastcalldate": None,
-            }
-            for n, list_id in enumerate(lists)
-        ],
-        "vicidial_inbound_groups": [
-            {"group_id": group, "group_name": f"Group {group}", "active": "Y", "queue_priority": 0}
-            for group in profile.inbound_groups
-        ],
-        "vicidial_users": [
-            {"user": user, "full_name": f"Agent {user}", "user_level": 1, "user_group": USER_GROUP, "active": "Y"}
-            for user in agents(profile)
-        ],
-        "servers": [
-            {
-                "server_id": "dialer1",
-                "server_description": profile.instance,
-                "server_ip": SERVER_IP,
-                "active": "Y",
-                "asterisk_version": "16.30.0",
-                "local_gmt": f"{local_gmt:.2f}",
-            }
-        ],
-        "system_settings": [
-            {
-                "version": "2.14b0.5",
-                "svn_version": "3939",
-                "db_schema_version": 1728,
-                "use_non_latin": "0",
-                "default_local_gmt": f"{local_gmt:.2f}",
-                "noanswer_log": "N",
-            }
-        ],
+    return (
+        _campaign_rows(profile, opened)
+        | {
+            "vicidial_statuses": list(status_rows()),
+            "vicidial_campaign_statuses": [
+                {**shadow, "campaign_id": profile.campaigns[0], "customer_contact": "Y"},
+                {**shadow, "campaign_id": profile.campaigns[0], "status": "QUOTE", "status_name": "Quote sent", "sale": "N"},
+            ],
+            "vicidial_lists": [
+                {
+                    "list_id": list_id,
+                    "list_name": f"List {list_id}",
+                    "campaign_id": campaign_of_list(profile, n),
+                    "active": "Y",
+                    "list_description": "",
+                    "list_changedate": opened,
+                    "list_lastcalldate": None,
+                }
+                for n, list_id in enumerate(lists)
+            ],
+            "vicidial_inbound_groups": [
+                {"group_id": group, "group_name": f"Group {group}", "active": "Y", "queue_priority": 0}
+                for group in profile.inbound_groups
+            ],
+            "vicidial_users": [
+                {"user": user, "full_name": f"Agent {user}", "user_level": 1, "user_group": USER_GROUP, "active": "Y"}
+                for user in agents(profile)
+            ],
+        }
+        | _machine_rows(profile, local_gmt)
+    )
+
+
+def _machine_rows(profile: DialerProfile, local_gmt: float) -> dict[str, list[dict[str, Any]]]:
+    gmt = f"{local_gmt:.2f}"
+    server = {"server_id": "dialer1", "server_description": profile.instance, "server_ip": SERVER_IP, "active": "Y"}
+    settings = {"version": "2.14b0.5", "svn_version": "3939", "db_schema_version": 1728, "use_non_latin": "0"}
+    return {
+        "servers": [{**server, "asterisk_version": "16.30.0", "local_gmt": gmt}],
+        "system_settings": [{**settings, "default_local_gmt": gmt, "noanswer_log": "N"}],
     }

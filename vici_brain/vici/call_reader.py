@@ -84,11 +84,11 @@ def page_of_window(
     """The next ``limit`` calls with a call_date in the bounds, behind ``after``."""
     source = table.archive if archive else table.live
     date, key = source.c.call_date, source.c[table.key]
-    low = _wall(bounds.walls[0]) if after is None or after.call_date is None else after.call_date
-    statement = _select(table, source, present, bounds).where(_text(date) >= low, _text(date) < _wall(bounds.walls[1]))
+    low = wall_text(bounds.walls[0]) if after is None or after.call_date is None else after.call_date
+    statement = _select(table, source, present, bounds).where(_text(date) >= low, _text(date) < wall_text(bounds.walls[1]))
     if after is not None:
         statement = statement.where(or_(_text(date) > low, key > after.key))
-    return _not_live(statement, table, archive=archive).order_by(date, key).limit(limit)
+    return not_live(statement, table, archive=archive).order_by(date, key).limit(limit)
 
 
 def page_of_undated(
@@ -105,14 +105,20 @@ def page_of_undated(
     Such rows stand together at the low end of the index on call_date, so asking for them costs next to nothing.
     """
     source = table.archive if archive else table.live
-    epoch, key = source.c.start_epoch, source.c[table.key]
-    statement = _select(table, source, present, bounds).where(
+    key = source.c[table.key]
+    statement = _select(table, source, present, bounds).where(undated(source, bounds))
+    if after is not None:
+        statement = statement.where(key > after.key)
+    return not_live(statement, table, archive=archive).order_by(key).limit(limit)
+
+
+def undated(source: Table, bounds: Bounds) -> ColumnElement[bool]:
+    """Rows at the low end of the index on call_date that belong to the window by their epoch, or have none that could tell."""
+    epoch = source.c.start_epoch
+    return and_(
         or_(source.c.call_date.is_(None), _text(source.c.call_date) < _FIRST_DATE),
         or_(epoch.is_(None), epoch < _FIRST_EPOCH, and_(epoch >= bounds.epochs[0], epoch < bounds.epochs[1])),
     )
-    if after is not None:
-        statement = statement.where(key > after.key)
-    return _not_live(statement, table, archive=archive).order_by(key).limit(limit)
 
 
 def newest_calls(since: datetime) -> Select[*tuple[Any, ...]]:
@@ -120,7 +126,7 @@ def newest_calls(since: datetime) -> Select[*tuple[Any, ...]]:
     table = schema.vicidial_log
     return (
         select(_shown_date(table.c.call_date), type_coerce(table.c.start_epoch, NullType()))
-        .where(_text(table.c.call_date) >= _wall(since))
+        .where(_text(table.c.call_date) >= wall_text(since))
         .order_by(table.c.call_date.desc())
         .limit(25)
     )
@@ -178,8 +184,8 @@ def _outbound_cid(source: Table, present: frozenset[str], bounds: Bounds) -> Col
         .where(
             extended.c.uniqueid == source.c.uniqueid,
             extended.c.lead_id == source.c.lead_id,
-            _text(cid.c.call_date) >= _wall(bounds.walls[0] - slack),
-            _text(cid.c.call_date) < _wall(bounds.walls[1] + slack),
+            _text(cid.c.call_date) >= wall_text(bounds.walls[0] - slack),
+            _text(cid.c.call_date) < wall_text(bounds.walls[1] + slack),
         )
         .order_by(cid.c.call_date.desc(), cid.c.outbound_cid)
         .limit(1)
@@ -190,7 +196,7 @@ def _outbound_cid(source: Table, present: frozenset[str], bounds: Bounds) -> Col
     return func.coalesce(*found, null()) if found else null()
 
 
-def _not_live(statement: Select[*tuple[Any, ...]], table: CallTable, *, archive: bool) -> Select[Any]:
+def not_live(statement: Select[*tuple[Any, ...]], table: CallTable, *, archive: bool) -> Select[Any]:
     """An archive copy may be stale: it counts only where the live table has no such key (looked up in its primary key)."""
     if not archive:
         return statement
@@ -209,7 +215,8 @@ def _shown_date(column: ColumnElement[Any]) -> ColumnElement[str]:
     return cast(column, String)
 
 
-def _wall(moment: datetime) -> str:
+def wall_text(moment: datetime) -> str:
+    """A naive moment as the dialer writes it."""
     return moment.strftime("%Y-%m-%d %H:%M:%S")
 
 

@@ -15,7 +15,7 @@ from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import URL, Engine, create_engine, event, make_url
-from sqlalchemy.exc import DBAPIError, InterfaceError
+from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError
 
 from vici_brain.errors import ConfigurationError, RetriableError, ViciBrainError, scrub
 
@@ -24,6 +24,7 @@ _CODES_HOST = frozenset({2002, 2003, 2005})
 _CODES_LOST = frozenset({2006, 2013, 2014, 1927, 1053, 1152, 1153, 1159, 1161})
 _CODES_TIME = frozenset({1969, 3024, 1317})
 _CODES_LOCK = frozenset({1205, 1213})
+_FORM = "the form is mysql+pymysql://USER:PASSWORD@HOST:3306/asterisk, with @ : / in a password written %40 %3A %2F"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +41,11 @@ def open_dialer(instance: str, url: str | URL, policy: ReadPolicy) -> Engine:
     """An engine for one dialer that connects on first use and never holds more than two connections."""
     try:
         parsed = make_url(url)
-    except Exception as error:
-        raise ConfigurationError(
-            f"{instance}: its database URL cannot be read; the form is mysql+pymysql://USER:PASSWORD@HOST:3306/asterisk"
-        ) from error
+    except (ArgumentError, ValueError):
+        # Not chained: the parser quotes what it stumbled over, which may be part of a password.
+        raise ConfigurationError(f"{instance}: its database URL cannot be read; {_FORM}") from None
+    if "@" in (parsed.host or ""):
+        raise ConfigurationError(f"{instance}: its database URL has an @ too many; {_FORM}")
     if parsed.get_backend_name() == "sqlite":
         engine = create_engine(parsed, pool_size=2, max_overflow=0, connect_args={"timeout": policy.statement_seconds})
         event.listen(engine, "connect", _prepare_sqlite)

@@ -80,6 +80,10 @@ class DialerSession:
         if self.clock.problems:
             raise ConfigurationError(f"{self.dialer.instance}: the dialer is refused, because " + "; ".join(self.clock.problems))
 
+    @property
+    def is_sqlite(self) -> bool:
+        return self._connection.dialect.name == "sqlite"
+
     def utc_now(self) -> datetime:
         """The instant by the dialer's own clock."""
         with dialer_errors(self.dialer.instance, self.dialer.engine):
@@ -95,7 +99,7 @@ class DialerSession:
                 after: Cursor | None = None
                 while True:
                     limit = self.dialer.policy.page_rows
-                    rows = self._page(statement(table, self.present, bounds, after, limit, archive=archive))
+                    rows = self.fetch(statement(table, self.present, bounds, after, limit, archive=archive))
                     if rows:
                         yield Page("archive" if archive else "live", rows)
                     if len(rows) < limit:
@@ -116,7 +120,8 @@ class DialerSession:
                     found.append(CallStatus("" if campaign is None else str(row[-1] or ""), row[0], row[1], flags))
         return found
 
-    def _page(self, statement: Select[*tuple[Any, ...]]) -> Sequence[Sequence[Raw]]:
+    def fetch(self, statement: Select[*tuple[Any, ...]]) -> Sequence[Sequence[Raw]]:
+        """All rows of one statement; after a lost connection the next call takes a fresh one."""
         with dialer_errors(self.dialer.instance, self.dialer.engine):
             try:
                 return [tuple(row) for row in self._connection.execute(statement).all()]
@@ -128,7 +133,7 @@ class DialerSession:
 
     def _tables(self) -> frozenset[str]:
         """Names of the described tables that this login can read; raises for a required one that is missing a column."""
-        if self._connection.dialect.name == "sqlite":
+        if self.is_sqlite:
             inspector = inspect(self._connection)
             seen = {
                 name: {column["name"] for column in inspector.get_columns(name)}
@@ -158,12 +163,11 @@ class DialerSession:
         return ClockSignals(dialer_utc, ours, self._database_offset(), self._newest_call(dialer_utc), self._standard_offset())
 
     def _utc_now(self) -> datetime:
-        sqlite = self._connection.dialect.name == "sqlite"
-        question = "SELECT strftime('%Y-%m-%d %H:%M:%f', 'now')" if sqlite else "SELECT CAST(UTC_TIMESTAMP(6) AS CHAR)"
+        question = "SELECT strftime('%Y-%m-%d %H:%M:%f', 'now')" if self.is_sqlite else "SELECT CAST(UTC_TIMESTAMP(6) AS CHAR)"
         return datetime.fromisoformat(str(self._connection.scalar(text(question)))).replace(tzinfo=UTC)
 
     def _database_offset(self) -> timedelta | None:
-        if self._connection.dialect.name == "sqlite":
+        if self.is_sqlite:
             return None
         seconds = self._connection.scalar(text("SELECT TIMESTAMPDIFF(SECOND, UTC_TIMESTAMP(), NOW())"))
         return timedelta(seconds=int(seconds or 0))

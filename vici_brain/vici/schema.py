@@ -473,8 +473,6 @@ def create_tables(engine: sa.Engine, *, mysql_engine: str = "MyISAM", skip: Coll
     """Make a simulated dialer's tables, but not those named in ``skip``; real dialers bring their own."""
     tables = [table for name, table in metadata.tables.items() if name not in skip]
     with engine.begin() as connection:
-        if engine.dialect.name in _MYSQL:
-            connection.exec_driver_sql("SET SESSION sql_mode = ''")
         metadata.create_all(connection, tables=tables)
         if engine.dialect.name in _MYSQL and mysql_engine != "MyISAM":
             for table in tables:

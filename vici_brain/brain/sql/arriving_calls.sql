@@ -1,6 +1,7 @@
 -- The placed rows that say something new, by primary-key look-up. A re-read in which nothing changed ends here: it writes and locks
--- nothing. An older read and an archive copy (which may be stale) never overwrite; what is no longer known at the dialer, such as
--- the code of a deleted lead, does not erase what was known.
+-- nothing. An older read and an archive copy (which may be stale) never overwrite a live row; an archived row is only followed when
+-- the archive itself was edited. What is no longer known at the dialer, such as the code of a deleted lead, does not erase what was
+-- known.
 INSERT INTO arriving_calls
 SELECT placed.*
 FROM placed_calls AS placed
@@ -9,7 +10,8 @@ WHERE held.source_key IS NULL
    OR (
         held.read_at <= placed.read_at
         AND NOT (held.source_copy = 'live' AND placed.source_copy = 'archive')
-        AND (
+        AND CASE WHEN held.source_copy = 'archive' AND placed.source_copy = 'archive' THEN held.row_crc <> placed.row_crc
+        ELSE (
             held.vanished_at IS NOT NULL
             OR held.source_copy <> placed.source_copy
             OR held.vendor_lead_code IS DISTINCT FROM coalesce(placed.vendor_lead_code, held.vendor_lead_code)
@@ -24,5 +26,5 @@ WHERE held.source_key IS NULL
                 placed.phone_number, placed.agent_user, placed.user_group, placed.comments, placed.term_reason, placed.alt_dial,
                 placed.called_count, placed.queue_seconds
             )
-        )
+        ) END
    )

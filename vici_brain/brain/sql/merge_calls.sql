@@ -13,7 +13,8 @@ ON CONFLICT (instance, source_table, source_key) DO UPDATE SET
     vendor_lead_code = coalesce(excluded.vendor_lead_code, held.vendor_lead_code),
     outbound_cid = coalesce(excluded.outbound_cid, held.outbound_cid),
     row_crc = excluded.row_crc, row_flags = excluded.row_flags, source_copy = excluded.source_copy,
-    read_at = excluded.read_at, changed_at = excluded.changed_at, vanished_at = NULL,
+    read_at = excluded.read_at, changed_at = excluded.changed_at,
+    vanished_at = NULL, vanish_reason = NULL, successor_key = NULL,
     (lead_id, matched_by, matched_at, match_candidates) = (
         SELECT held.lead_id, held.matched_by, held.matched_at, held.match_candidates
         WHERE (held.vici_lead_id, held.phone_key, held.vendor_lead_code)

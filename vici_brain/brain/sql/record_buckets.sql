@@ -1,5 +1,5 @@
 -- The ledger's entry for every whole bucket of a slice, empty ones too, in the transaction that wrote the rows. Brain's own side is
--- counted over vici_call_logs_called_at.
+-- counted over vici_call_logs_called_at. A verdict stays: it is reopened by the rows that change a bucket, not by re-reading it.
 WITH bucket AS (
     SELECT generate_series(CAST(:start AS timestamptz), CAST(:end AS timestamptz) - interval '5 minutes', interval '5 minutes') AS bucket_start
 ), source AS (
@@ -22,6 +22,6 @@ LEFT JOIN source USING (bucket_start)
 LEFT JOIN brain USING (bucket_start)
 ORDER BY bucket_start
 ON CONFLICT (instance, source_table, bucket_start) DO UPDATE SET
-    state = excluded.state, read_at = excluded.read_at, source_count = excluded.source_count, source_crc_sum = excluded.source_crc_sum,
+    read_at = excluded.read_at, source_count = excluded.source_count, source_crc_sum = excluded.source_crc_sum,
     brain_count = excluded.brain_count, brain_crc_sum = excluded.brain_crc_sum
 WHERE held.read_at <= excluded.read_at

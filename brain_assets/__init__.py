@@ -1,0 +1,1 @@
+"""What lives in Brain: calls with their leads, orphans, and the work on them."""

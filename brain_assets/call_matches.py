@@ -1,0 +1,93 @@
+"""Calls with a lead and calls without: the two halves of a dialer's call logs, made by one match.
+
+Belongs here: the step that matches a window. Does not: the rules (brain/sql/match_calls.sql), or later passes (orphan_matching).
+"""
+
+from collections.abc import Iterator
+
+import dagster as dg
+
+from vici_brain.brain.bucket_counts import BucketCount, calls_per_bucket
+from vici_brain.brain.schema import orphan_call_logs, vici_call_metrics
+from vici_brain.flows.sync_calls import match_read_window
+from vici_brain.orchestration.asset_keys import LEADS, OWNERS, InstanceNames
+from vici_brain.orchestration.automation import RETRY, freshness
+from vici_brain.orchestration.partitions import BACKFILL_POLICY, five_minutes, window_of
+from vici_brain.orchestration.reporting import (
+    ROW_COUNT,
+    as_failures,
+    as_metadata,
+    each_partition,
+    identity_of,
+    table_metadata,
+)
+from vici_brain.orchestration.resources import Connections
+from vici_brain.settings import Settings
+
+_OF_ORPHANS_ONLY = ("orphaned_total",)
+_OF_MATCHES_ONLY = (
+    *("matched_by_vendor_lead_code", "matched_by_vici_lead_link", "matched_by_phone"),
+    *("ambiguous", "matched_total"),
+)
+
+
+def call_matches(instance: str, settings: Settings) -> dg.AssetsDefinition:
+    """``[instance, vici_call_metrics]`` and ``[instance, orphan_call_logs]``, always made together."""
+    names = InstanceNames(instance)
+
+    @dg.multi_asset(
+        name=f"{instance}__match_calls",
+        specs=_specs(names, settings),
+        partitions_def=five_minutes(settings),
+        backfill_policy=BACKFILL_POLICY,
+        retry_policy=RETRY,
+    )
+    def match_calls(
+        context: dg.AssetExecutionContext, connections: dg.ResourceParam[Connections]
+    ) -> Iterator[dg.MaterializeResult[None]]:
+        with as_failures():
+            sync = connections.syncing(instance)
+            result = match_read_window(sync, identity_of(context, instance))
+            single = len(context.partition_keys) == 1
+            buckets = {} if single else calls_per_bucket(sync.brain, instance, window_of(context))
+        if not single:
+            each_partition(context, names.call_metrics, lambda start: _rows(buckets.get(start, BucketCount()).matched))
+            each_partition(context, names.orphan_call_logs, lambda start: _rows(buckets.get(start, BucketCount()).orphaned))
+        for key, without, rows in (
+            (names.call_metrics, _OF_ORPHANS_ONLY, "matched_total"),
+            (names.orphan_call_logs, _OF_MATCHES_ONLY, "orphaned_total"),
+        ):
+            shown = as_metadata(result, without=without, rows=rows if single else None, prefix="" if single else "run/")
+            yield dg.MaterializeResult(asset_key=key, metadata=shown)
+
+    return match_calls
+
+
+def _rows(count: int) -> dict[str, int]:
+    return {ROW_COUNT: count}
+
+
+def _specs(names: InstanceNames, settings: Settings) -> list[dg.AssetSpec]:
+    described = {
+        names.call_metrics: (
+            vici_call_metrics,
+            f"Calls of the dialer {names.instance} that belong to a lead: by 13-digit vendor code, stored link or phone.",
+        ),
+        names.orphan_call_logs: (
+            orphan_call_logs,
+            f"Calls of the dialer {names.instance} whose lead Brain does not know yet; a later pass gives them one.",
+        ),
+    }
+    return [
+        dg.AssetSpec(
+            key,
+            deps=[names.call_logs, LEADS],
+            description=description,
+            group_name=names.calls_group,
+            owners=OWNERS,
+            kinds={"postgres", "view"},
+            metadata=table_metadata(table),
+            freshness_policy=freshness(settings),
+        )
+        for key, (table, description) in described.items()
+    ]

@@ -1,0 +1,19 @@
+"""The CRM's own leads: used here, owned by the CRM.
+
+Belongs here: the external asset. Does not: anything that writes a lead.
+"""
+
+import dagster as dg
+
+from vici_brain.orchestration.asset_keys import CRM_GROUP, LEADS, OWNERS
+
+
+def leads() -> dg.AssetSpec:
+    """The table that every dialer's calls are matched with."""
+    return dg.AssetSpec(
+        LEADS,
+        description="Leads of the CRM, found by 13-digit external_lead_id, by stored link or by normalised phone",
+        group_name=CRM_GROUP,
+        kinds={"postgres", "table"},
+        owners=OWNERS,
+    )

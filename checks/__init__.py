@@ -1,0 +1,1 @@
+"""Asset checks: each a sentence that is true when it passes."""

@@ -1,0 +1,49 @@
+"""The one Definitions object: gathers what the folders define for each configured dialer, and decides nothing.
+
+Loading it opens no connection and starts nothing; an empty environment gives one simulated dialer.
+"""
+
+import warnings
+
+import dagster as dg
+
+from brain_assets.call_matches import call_matches
+from brain_assets.leads import leads
+from brain_assets.orphan_matching import match_orphans_job
+from checks.call_logs import call_checks
+from sensors.new_leads import leads_that_arrived
+from vici_assets.call_logs import call_logs
+from vici_assets.dialer_tables import dialer_tables
+from vici_brain.orchestration.automation import orphan_schedule, sync_job, sync_schedule
+from vici_brain.orchestration.resources import connections_resource
+from vici_brain.settings import Settings, load_settings
+
+
+def definitions_for(settings: Settings) -> dg.Definitions:
+    """Every dialer's pipeline beside the others'."""
+    instances = [dialer.name for dialer in settings.dialers]
+    orphan_jobs = [match_orphans_job(name) for name in instances]
+    return dg.Definitions(
+        assets=[
+            leads(),
+            *(spec for name in instances for spec in dialer_tables(name)),
+            *(call_logs(name, settings) for name in instances),
+            *(call_matches(name, settings) for name in instances),
+        ],
+        asset_checks=[call_checks(name, settings) for name in instances],
+        jobs=[*(sync_job(name, settings) for name in instances), *orphan_jobs],
+        schedules=[
+            *(sync_schedule(name, settings) for name in instances),
+            *(orphan_schedule(name) for name in instances),
+        ],
+        sensors=[leads_that_arrived(orphan_jobs, instances)],
+        resources={"connections": connections_resource(settings)},
+        executor=dg.in_process_executor,
+    )
+
+
+with warnings.catch_warnings():
+    # Backfill policies are beta and partitioned checks preview; both are used on purpose, and every process would say so.
+    warnings.simplefilter("ignore", dg.BetaWarning)
+    warnings.simplefilter("ignore", dg.PreviewWarning)
+    defs = definitions_for(load_settings())

@@ -1,0 +1,1 @@
+"""Sensors: each named by what it watches."""

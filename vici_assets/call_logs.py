@@ -1,0 +1,80 @@
+"""Call logs as read from one dialer: the raw half of the pipeline, and the only asset that connects to it.
+
+Belongs here: the asset that reads. Does not: how rows are read and merged (flows), or whom a call belongs to (brain_assets).
+"""
+
+import dagster as dg
+
+from vici_brain.brain.bucket_counts import BucketCount, calls_per_bucket
+from vici_brain.brain.schema import vici_call_logs as table
+from vici_brain.flows.sync_calls import CallSync, read_window
+from vici_brain.orchestration.asset_keys import OWNERS, InstanceNames
+from vici_brain.orchestration.automation import RETRY, freshness
+from vici_brain.orchestration.partitions import BACKFILL_POLICY, five_minutes, window_of
+from vici_brain.orchestration.reporting import (
+    ROW_COUNT,
+    DayProgress,
+    as_failures,
+    as_metadata,
+    each_partition,
+    identity_of,
+    table_metadata,
+)
+from vici_brain.orchestration.resources import Connections
+from vici_brain.settings import Settings
+
+
+def call_logs(instance: str, settings: Settings) -> dg.AssetsDefinition:
+    """``[instance, vici_call_logs]``: a run reads its partition, or its range of them, and merges it into Brain."""
+    names = InstanceNames(instance)
+
+    @dg.asset(
+        key=names.call_logs,
+        deps=names.dialer_tables,
+        description=f"Every call ever seen on the dialer {instance}, one row each, never deleted: read by 5-minute windows "
+        "with a minute of overlap, live tables before archives, and merged so that a second read changes nothing.",
+        partitions_def=five_minutes(settings),
+        backfill_policy=BACKFILL_POLICY,
+        retry_policy=RETRY,
+        freshness_policy=freshness(settings),
+        pool=names.dialer_pool,
+        group_name=names.calls_group,
+        owners=OWNERS,
+        kinds={"mariadb", "postgres"},
+        metadata=table_metadata(table),
+    )
+    def vici_call_logs(
+        context: dg.AssetExecutionContext, connections: dg.ResourceParam[Connections]
+    ) -> dg.MaterializeResult[None]:
+        progress = DayProgress(context, names.call_logs)
+        with as_failures():
+            sync = connections.syncing(instance, on_slice=progress)
+            result = read_window(sync, identity_of(context, instance))
+            progress.finish()
+            _warn(context, result, sync.slow_seconds)
+            if len(context.partition_keys) == 1:
+                return dg.MaterializeResult(metadata=as_metadata(result, rows="target_count"))
+            buckets = calls_per_bucket(sync.brain, instance, window_of(context))
+        each_partition(context, names.call_logs, lambda start: _figures(buckets.get(start, BucketCount())))
+        return dg.MaterializeResult(metadata=as_metadata(result, prefix="run/"))
+
+    return vici_call_logs
+
+
+def _figures(bucket: BucketCount) -> dict[str, int]:
+    return {
+        ROW_COUNT: bucket.target_count,
+        "rows_read": bucket.source_count,
+        "source_count": bucket.source_count,
+        "target_count": bucket.target_count,
+    }
+
+
+def _warn(context: dg.AssetExecutionContext, result: CallSync, slow_seconds: float) -> None:
+    for notice in result.notices:
+        context.log.info(notice)
+    if result.slow:
+        context.log.warning(
+            "slow sync: %.1f s for %d records of %s to %s; expected at most %.0f s: is the dialer busy, or archiving?",
+            *(result.seconds, result.rows_read, result.window_start, result.window_end, slow_seconds),
+        )

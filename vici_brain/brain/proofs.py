@@ -1,0 +1,157 @@
+"""Brain's side of a proof, and the verdicts: call_log_proofs, and the stamp on calls that are gone at the dialer.
+
+Belongs here: sums over vici_call_logs, verdicts, vanished rows. Does not: the dialer's side (vici/proof_reader) or comparing
+(domain/proof).
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from sqlalchemy import Engine, text
+
+from vici_brain.brain.database import brain_errors
+from vici_brain.brain.sql import load
+from vici_brain.domain.proof import TOLERANCE, BucketSum, Difference
+from vici_brain.domain.windows import Window
+
+_KEYS = text("""
+    SELECT source_key, row_crc FROM vici_call_logs
+    WHERE instance = :instance AND source_table = :source_table AND called_at >= :start AND called_at < :end
+      AND vanished_at IS NULL
+""")
+_TIMESTAMP_LENGTH = len("2026-01-01 00:00:00")
+
+
+class OddSourceRow(Protocol):
+    """A row at the source whose times do not agree; what placing and comparing it takes."""
+
+    @property
+    def key(self) -> str: ...
+    @property
+    def uniqueid(self) -> str | None: ...
+    @property
+    def call_date(self) -> str | None: ...
+    @property
+    def start_epoch(self) -> int | None: ...
+    @property
+    def crc(self) -> int: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """One call table of one dialer, and the zone its wall times are in."""
+
+    instance: str
+    source_table: str
+    zone: str
+
+    def over(self, window: Window) -> dict[str, object]:
+        tolerance = int(TOLERANCE.total_seconds())
+        names = {"instance": self.instance, "source_table": self.source_table, "zone": self.zone, "tolerance": tolerance}
+        return names | {"start": window.start, "end": window.end}
+
+
+@dataclass(frozen=True, slots=True)
+class PlacedRow:
+    """An irregular row of the dialer: its bucket (``None`` without any usable time), and whether Brain holds it as it is."""
+
+    key: str
+    crc: int
+    bucket_start: datetime | None
+    is_held: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What comparing a window found: all rows of both sides by bucket, and the buckets that differ."""
+
+    window: Window
+    compared_at: datetime
+    source: Mapping[datetime, BucketSum]
+    brain: Mapping[datetime, BucketSum]
+    differences: Sequence[Difference]
+
+
+class ProofStore:
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+
+    def sums(self, scope: Scope, window: Window) -> dict[datetime, BucketSum]:
+        """Count and CRC sum of the regular rows of each bucket of ``window``."""
+        with brain_errors(), self.engine.connect() as connection:
+            rows = connection.execute(load("brain_sums"), scope.over(window))
+            return {row.bucket_start: BucketSum(row.calls, int(row.crc_sum)) for row in rows}
+
+    def odd_rows(self, scope: Scope, window: Window) -> dict[str, tuple[int, datetime]]:
+        """CRC32 and bucket of the irregular rows of ``window``, by key."""
+        with brain_errors(), self.engine.connect() as connection:
+            rows = connection.execute(load("brain_odd_rows"), scope.over(window))
+            return {row.source_key: (row.row_crc, row.bucket_start) for row in rows}
+
+    def place(self, scope: Scope, rows: Sequence[OddSourceRow]) -> list[PlacedRow]:
+        """Which bucket each of the dialer's irregular rows belongs to, and whether Brain holds it as it is there."""
+        if not rows:
+            return []
+        values = scope.over(Window(_EPOCH, _EPOCH)) | {
+            "keys": [row.key for row in rows],
+            "uniqueids": [row.uniqueid for row in rows],
+            "call_dates": [_usable(row.call_date) for row in rows],
+            "start_epochs": [row.start_epoch for row in rows],
+            "crcs": [row.crc for row in rows],
+        }
+        with brain_errors(), self.engine.connect() as connection:
+            found = connection.execute(load("placed_odd_rows"), values)
+            return [PlacedRow(row.source_key, row.crc, row.bucket_start, row.is_held) for row in found]
+
+    def rows(self, scope: Scope, window: Window) -> dict[str, int]:
+        """CRC32 of the calls of ``window`` that are not known to have vanished, by key."""
+        with brain_errors(), self.engine.connect() as connection:
+            return dict(connection.execute(_KEYS, scope.over(window)).tuples().all())
+
+    def vanish(self, scope: Scope, keys: Sequence[str], gone_at: datetime) -> dict[str, int]:
+        """Stamps calls that are gone at the dialer; how many by reason (``rewritten``, ``deleted``, ``expired``)."""
+        if not keys:
+            return {}
+        values = {"instance": scope.instance, "source_table": scope.source_table, "keys": list(keys), "gone_at": gone_at}
+        counts: dict[str, int] = {}
+        with brain_errors(), self.engine.begin() as connection:
+            for reason in connection.scalars(load("vanish_calls"), values):
+                counts[reason] = counts.get(reason, 0) + 1
+        return counts
+
+    def record(self, scope: Scope, verdict: Verdict) -> None:
+        """Writes the verdict on every whole bucket of its window."""
+        differing = {each.bucket_start for each in verdict.differences}
+        buckets = list(verdict.window.buckets())
+        source, brain, nothing = verdict.source, verdict.brain, BucketSum()
+        values = {
+            "instance": scope.instance,
+            "source_table": scope.source_table,
+            "compared_at": verdict.compared_at,
+            "buckets": buckets,
+            "states": ["differs" if start in differing else "proven" for start in buckets],
+            "source_counts": [source.get(start, nothing).count for start in buckets],
+            "source_sums": [source.get(start, nothing).crc_sum for start in buckets],
+            "brain_counts": [brain.get(start, nothing).count for start in buckets],
+            "brain_sums": [brain.get(start, nothing).crc_sum for start in buckets],
+        }
+        with brain_errors(), self.engine.begin() as connection:
+            connection.execute(load("record_proofs"), values)
+
+    def now(self) -> datetime:
+        """Brain's clock, which dates proofs."""
+        with brain_errors(), self.engine.connect() as connection:
+            moment: datetime = connection.execute(text("SELECT clock_timestamp()")).scalar_one()
+        return moment
+
+
+_EPOCH = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
+
+
+def _usable(call_date: str | None) -> str | None:
+    try:
+        return datetime.fromisoformat(call_date[:_TIMESTAMP_LENGTH]).isoformat(" ") if call_date else None
+    except ValueError:
+        return None

@@ -1,0 +1,194 @@
+"""Proving that Brain holds exactly what the dialer holds, bucket by bucket, and repairing the buckets where it does not.
+
+Belongs here: the order of questions to both sides, and what is done about a difference. Does not: when to prove (orchestration).
+
+One rule catches late rows, late dispositions, rewritten keys and deletes alike: count and checksum of a bucket differ. The bucket
+is then read again, rows that the dialer no longer has are stamped, and it is compared once more.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from time import perf_counter
+
+from sqlalchemy import Engine
+
+from vici_brain.brain.calls import CallStore, MergeCounts
+from vici_brain.brain.database import lane
+from vici_brain.brain.journal import Journal, SyncIdentity
+from vici_brain.brain.matches import MatchStore
+from vici_brain.brain.proofs import ProofStore, Scope, Verdict
+from vici_brain.domain.proof import TOLERANCE, BucketSum, Difference, compare
+from vici_brain.domain.windows import BUCKET, Window, floor_to
+from vici_brain.flows.match_calls import match_window
+from vici_brain.flows.read_calls import read_slice
+from vici_brain.flows.syncing import SliceProven, Syncing, window_of
+from vici_brain.vici.call_reader import CALL_TABLES, CallTable
+from vici_brain.vici.dialer import Dialer, DialerSession
+from vici_brain.vici.proof_reader import SourceSums
+
+MOST_SAMPLES = 20
+
+
+@dataclass(frozen=True, slots=True)
+class ProofResult:
+    """What proving a window found: buckets are counted per source table."""
+
+    window: Window
+    buckets: int
+    differing: tuple[Difference, ...]
+    repaired: int
+    merged: MergeCounts
+    vanished: dict[str, int] = field(default_factory=dict)
+    seconds: float = 0.0
+
+    @property
+    def proven(self) -> int:
+        return self.buckets - len(self.differing)
+
+
+def prove_calls(
+    dialer: Dialer,
+    brain: Engine,
+    window: Window,
+    *,
+    clock: Callable[[], datetime],
+    repair: bool = True,
+    on_slice: Callable[[SliceProven], None] = lambda _: None,
+) -> ProofResult:
+    """Compares every closed bucket of ``window`` with the dialer and writes the verdicts to call_log_proofs.
+
+    With ``repair`` a bucket that differs is read again and compared once more; what still differs then is returned.
+    """
+    started = perf_counter()
+    with dialer.session(clock) as session:
+        end = floor_to(min(window.end, session.utc_now()), BUCKET)
+        window = Window(min(floor_to(window.start, BUCKET), end), end)
+        work = _Work(session, brain)
+        left: list[Difference] = []
+        buckets = repaired = 0
+        for piece in window.slices(dialer.policy.slice_length):
+            for table in CALL_TABLES:
+                first = work.compare(table, piece)
+                after = work.repair(table, piece, first) if repair and first else first
+                left += [replace(each, samples=work.samples(each)) for each in after[:MOST_SAMPLES]] + after[MOST_SAMPLES:]
+                repaired += len(first) - len(after)
+                count = sum(1 for _ in piece.buckets())
+                buckets += count
+                on_slice(SliceProven(table.name, piece, count, len(after)))
+    return ProofResult(window, buckets, tuple(left), repaired, work.merged, work.vanished, perf_counter() - started)
+
+
+def reconcile(sync: Syncing, identity: SyncIdentity, *, repair: bool) -> ProofResult:
+    """Proves (and repairs) ``identity.window`` as one row of sync_logs, and matches what repairing brought.
+
+    Raises BusyError when another reconciliation of the same dialer and kind is running anywhere.
+    """
+    instance, window = sync.dialer.instance, window_of(identity)
+    with lane(sync.brain, instance, identity.kind), Journal(sync.brain).entry(identity) as entry:
+        result = prove_calls(sync.dialer, sync.brain, window, clock=sync.clock, repair=repair, on_slice=sync.on_proof)
+        if result.merged.new or result.merged.updated:
+            matched = match_window(MatchStore(sync.brain), instance, _widened(result.window))
+            entry.count(rows_matched=matched.counts.matched)
+        entry.count(
+            rows_read=result.merged.read,
+            rows_new=result.merged.new,
+            rows_updated=result.merged.updated,
+            rows_unchanged=result.merged.unchanged,
+            rows_quarantined=result.merged.quarantined,
+        )
+        entry.details.update(
+            buckets=result.buckets, proven=result.proven, repaired=result.repaired, vanished=result.vanished, repair=repair
+        )
+    return result
+
+
+class _Work:
+    """Both sides of one dialer during one proof, and what repairing has done so far."""
+
+    def __init__(self, session: DialerSession, brain: Engine) -> None:
+        self._session, self._source = session, SourceSums(session)
+        self._proofs, self._calls = ProofStore(brain), CallStore(brain)
+        self.merged = MergeCounts()
+        self.vanished: dict[str, int] = {}
+
+    def compare(self, table: CallTable, window: Window) -> list[Difference]:
+        """Source first, then Brain: a row that lands in between makes a difference, never a false proof."""
+        scope = self._scope(table)
+        compared_at = self._proofs.now()
+        source, strays = self._source.buckets(table, window), self._source.odd(table, window)
+        brain = self._proofs.sums(scope, window)
+        source_all, brain_all = dict(source), dict(brain)
+        odd: dict[datetime, tuple[str, ...]] = {}
+        placed = {row.key: row for row in self._proofs.place(scope, strays)}
+        for row in placed.values():
+            _add(source_all, window, row.bucket_start, row.crc)
+            if not row.is_held:
+                _note(odd, window, row.bucket_start, row.key)
+        held = self._proofs.odd_rows(scope, window)
+        present = self._source.present(table, list(held))
+        for key, (crc, bucket) in held.items():
+            _add(brain_all, window, bucket, crc)
+            if present.get(key) != crc:
+                _note(odd, window, bucket, key)
+            elif key not in placed:
+                _add(source_all, window, bucket, crc)
+        differences = compare(table.name, window, source, brain, odd)
+        self._proofs.record(scope, Verdict(window, compared_at, source_all, brain_all, differences))
+        return differences
+
+    def repair(self, table: CallTable, window: Window, differences: list[Difference]) -> list[Difference]:
+        """Reads the differing buckets again, stamps what is gone at the dialer, and compares once more."""
+        scope = self._scope(table)
+        for stretch in _stretches(differences):
+            self.merged += read_slice(self._session, self._calls, table, _widened(stretch)).counts
+            keys = list(self._proofs.rows(scope, stretch))
+            present = self._source.present(table, keys)
+            gone = [key for key in keys if key not in present]
+            for reason, count in self._proofs.vanish(scope, gone, self._proofs.now()).items():
+                self.vanished[reason] = self.vanished.get(reason, 0) + count
+        return self.compare(table, window)
+
+    def samples(self, difference: Difference) -> tuple[str, ...]:
+        """Keys that make a bucket differ, each with what is wrong with it; asks both sides for the rows of that bucket."""
+        table = next(each for each in CALL_TABLES if each.name == difference.source_table)
+        window = Window(difference.bucket_start, difference.bucket_start + BUCKET)
+        source, brain = self._source.rows(table, window), self._proofs.rows(self._scope(table), window)
+        present = self._source.present(table, [key for key in brain if key not in source])
+        found = [f"{key}: missing in Brain" for key in source if key not in brain]
+        found += [f"{key}: other content in Brain" for key, crc in source.items() if brain.get(key, crc) != crc]
+        found += [f"{key}: gone at the dialer" for key in brain if key not in source and key not in present]
+        found += [f"{key}: irregular times, and the two sides differ" for key in difference.odd_keys]
+        return tuple(sorted(found)[:MOST_SAMPLES])
+
+    def _scope(self, table: CallTable) -> Scope:
+        dialer = self._session.dialer
+        return Scope(dialer.instance, table.name, dialer.zone.key)
+
+
+def _add(sums: dict[datetime, BucketSum], window: Window, bucket: datetime | None, crc: int) -> None:
+    if bucket is not None and window.start <= bucket < window.end:
+        held = sums.get(bucket, BucketSum())
+        sums[bucket] = BucketSum(held.count + 1, held.crc_sum + crc)
+
+
+def _note(odd: dict[datetime, tuple[str, ...]], window: Window, bucket: datetime | None, key: str) -> None:
+    """A row whose bucket lies elsewhere counts against the first one here: it was found here, and re-reading here mends it."""
+    start = bucket if bucket is not None and window.start <= bucket < window.end else window.start
+    odd[start] = (*odd.get(start, ()), key)
+
+
+def _stretches(differences: list[Difference]) -> list[Window]:
+    """Neighbouring differing buckets as one window each."""
+    found: list[Window] = []
+    for start in sorted({each.bucket_start for each in differences}):
+        if found and found[-1].end == start:
+            found[-1] = Window(found[-1].start, start + BUCKET)
+        else:
+            found.append(Window(start, start + BUCKET))
+    return found
+
+
+def _widened(window: Window) -> Window:
+    """Far enough to hold every regular row of the window: its wall time may be a quarter of an hour off its epoch."""
+    return Window(window.start - TOLERANCE, window.end + TOLERANCE)

@@ -1,0 +1,92 @@
+"""Every name that Dagster knows of one dialer: asset keys, groups, jobs, schedules, lanes and pools.
+
+Belongs here: names, and nothing that makes the things named. Does not: asset keys spelt anywhere else: a misspelt key loads
+silently in Dagster as one more node of the graph, so a test compares every key in use with this file.
+"""
+
+from dataclasses import dataclass
+
+from dagster import AssetKey
+
+LEADS = AssetKey("leads")
+OWNERS = ("team:data-engineering",)
+LANE_TAG = "vici_brain/lane"
+CRM_GROUP = "crm"
+
+
+@dataclass(frozen=True, slots=True)
+class InstanceNames:
+    """The names of one dialer's pipeline; ``instance`` is in front, so that each dialer stands and fails alone."""
+
+    instance: str
+
+    def relation(self, name: str) -> AssetKey:
+        """The key of one of this dialer's relations in Brain."""
+        return AssetKey([self.instance, name])
+
+    @property
+    def call_logs(self) -> AssetKey:
+        return self.relation("vici_call_logs")
+
+    @property
+    def call_metrics(self) -> AssetKey:
+        return self.relation("vici_call_metrics")
+
+    @property
+    def orphan_call_logs(self) -> AssetKey:
+        return self.relation("orphan_call_logs")
+
+    @property
+    def pipeline(self) -> tuple[AssetKey, ...]:
+        """What a sync makes, in order."""
+        return (self.call_logs, self.call_metrics, self.orphan_call_logs)
+
+    @property
+    def dialer_tables(self) -> tuple[AssetKey, ...]:
+        """Where the calls come from; external to Dagster."""
+        return (AssetKey([self.instance, "vicidial_log"]), AssetKey([self.instance, "vicidial_closer_log"]))
+
+    @property
+    def calls_group(self) -> str:
+        return f"{self.instance}_calls"
+
+    @property
+    def dialer_group(self) -> str:
+        return f"{self.instance}_dialer"
+
+    @property
+    def dialer_pool(self) -> str:
+        """Runs that hold a connection to the dialer."""
+        return f"vici_{self.instance}"
+
+    @property
+    def orphan_pool(self) -> str:
+        return f"match_orphans_{self.instance}"
+
+    @property
+    def sync_job(self) -> str:
+        return f"sync_calls_{self.instance}"
+
+    @property
+    def sync_schedule(self) -> str:
+        return f"{self.sync_job}_every_5_minutes"
+
+    @property
+    def sync_lane(self) -> str:
+        return f"{self.instance}/sync_calls"
+
+    @property
+    def orphan_job(self) -> str:
+        return f"match_orphans_{self.instance}"
+
+    @property
+    def orphan_op(self) -> str:
+        return f"rematch_{self.instance}_orphans"
+
+    @property
+    def orphan_schedule(self) -> str:
+        return f"{self.orphan_job}_every_10_minutes"
+
+    @property
+    def orphan_lane(self) -> str:
+        return f"{self.instance}/match_orphans"

@@ -1,0 +1,46 @@
+"""The five-minute partitions that everything about calls shares, and the window a run covers.
+
+Belongs here: partitions, their keys and how many a backfill run takes. Does not: which partitions are due (schedules, sensors).
+
+The start is fixed by the settings: a start that moved with the clock would differ between processes and rebuild Dagster's caches.
+"""
+
+from datetime import UTC, datetime
+
+import dagster as dg
+
+from vici_brain.domain.windows import BUCKET, Window, floor_to
+from vici_brain.settings import Settings
+
+KEY_FORMAT = "%Y-%m-%d-%H:%M"
+PARTITIONS_A_RUN = 2016  # seven days: a batch that one run reads in minutes and that a failure can afford to repeat
+
+BACKFILL_POLICY = dg.BackfillPolicy.multi_run(max_partitions_per_run=PARTITIONS_A_RUN)
+
+
+def five_minutes(settings: Settings) -> dg.TimeWindowPartitionsDefinition:
+    """UTC, from the configured first day on; a partition exists once its five minutes are over."""
+    return dg.TimeWindowPartitionsDefinition(
+        cron_schedule="*/5 * * * *", start=f"{settings.sync_start:%Y-%m-%d}-00:00", fmt=KEY_FORMAT, timezone="UTC"
+    )
+
+
+def newest_closed(instant: datetime) -> Window:
+    """The newest five minutes that were over at ``instant``."""
+    end = floor_to(instant, BUCKET)
+    return Window(end - BUCKET, end)
+
+
+def key_of(start: datetime) -> str:
+    """The key of the partition that starts at ``start``, as Dagster prints it."""
+    return start.astimezone(UTC).strftime(KEY_FORMAT)
+
+
+def start_of(key: str) -> datetime:
+    return datetime.strptime(key, KEY_FORMAT).replace(tzinfo=UTC)
+
+
+def window_of(context: dg.AssetExecutionContext | dg.AssetCheckExecutionContext) -> Window:
+    """What a run of one partition or of a range of them covers."""
+    start, end = context.partition_time_window
+    return Window(start, end)

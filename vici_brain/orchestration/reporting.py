@@ -1,0 +1,128 @@
+"""How runs tell people what happened: results as metadata, progress as events, errors as failures, and who started them.
+
+Belongs here: translation from the flows' frozen results and errors into Dagster's words. Does not: counting or deciding anything.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import fields
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import dagster as dg
+from sqlalchemy import Table
+from sqlalchemy.dialects import postgresql
+
+from vici_brain.brain.calls import MergeCounts
+from vici_brain.brain.journal import SyncIdentity
+from vici_brain.domain.windows import BUCKET
+from vici_brain.errors import RetriableError, ViciBrainError
+from vici_brain.flows.read_calls import SliceDone
+from vici_brain.orchestration.partitions import start_of, window_of
+
+ROW_COUNT = "dagster/row_count"
+_TRIGGERS = {"dagster/schedule_name": "schedule", "dagster/sensor_name": "sensor", "dagster/backfill": "backfill"}
+
+
+def as_metadata(
+    result: Any, *, rows: str | None = None, without: tuple[str, ...] = (), prefix: str = ""
+) -> dict[str, dg.MetadataValue[Any]]:
+    """The fields of a frozen result, each once; ``rows`` names the one that counts the rows of the partition."""
+    values = {field.name: getattr(result, field.name) for field in fields(result) if field.name not in without}
+    metadata = {prefix + name: as_value(value) for name, value in values.items()}
+    return metadata if rows is None else metadata | {ROW_COUNT: dg.MetadataValue.int(getattr(result, rows))}
+
+
+def as_value(value: object) -> dg.MetadataValue[Any]:  # noqa: PLR0911 - a table of types
+    match value:
+        case bool():
+            return dg.MetadataValue.bool(value)
+        case int():
+            return dg.MetadataValue.int(value)
+        case float():
+            return dg.MetadataValue.float(value)
+        case datetime():
+            return dg.MetadataValue.timestamp(value)
+        case None:
+            return dg.MetadataValue.null()
+        case tuple() | list():
+            return dg.MetadataValue.text("; ".join(map(str, value)))
+        case Mapping():
+            return dg.MetadataValue.json(dict(value))
+    return dg.MetadataValue.text(str(value))
+
+
+def table_metadata(table: Table) -> dict[str, Any]:
+    """What the catalog shows of a relation of Brain: its name, its columns, and the column its partitions are cut by."""
+    dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
+    columns = [
+        dg.TableColumn(
+            column.name,
+            column.type.compile(dialect).removesuffix(' COLLATE "C"').lower(),
+            constraints=dg.TableColumnConstraints(nullable=bool(column.nullable)),
+        )
+        for column in table.columns
+    ]
+    return {
+        "dagster/column_schema": dg.TableSchema(columns),
+        "dagster/table_name": table.name,
+        "dagster/partition_expr": "called_at",
+    }
+
+
+def trigger_of(tags: Mapping[str, str]) -> str:
+    """Who started a run: ``schedule``, ``sensor``, ``backfill`` or ``manual``."""
+    return next((trigger for tag, trigger in _TRIGGERS.items() if tag in tags), "manual")
+
+
+def identity_of(context: dg.AssetExecutionContext, instance: str) -> SyncIdentity:
+    """The sync that a run is, as sync_logs keeps it: ``calls`` for one partition, ``history`` for more."""
+    window = window_of(context)
+    kind = "calls" if window.length <= BUCKET else "history"
+    return SyncIdentity(instance, kind, trigger_of(context.run.tags), window, context.run_id)
+
+
+@contextmanager
+def as_failures() -> Iterator[None]:
+    """Our errors as failures of the step: the one line with the remedy, and whether another try can help."""
+    try:
+        yield
+    except ViciBrainError as error:
+        raise dg.Failure(str(error), allow_retries=isinstance(error, RetriableError)) from error
+
+
+def each_partition(
+    context: dg.AssetExecutionContext, key: dg.AssetKey, metadata: Callable[[datetime], Mapping[str, int]]
+) -> None:
+    """Gives every partition of a ranged run figures of its own; what a result carries is copied onto all of them."""
+    for partition in context.partition_keys:
+        context.add_asset_metadata(metadata(start_of(partition)), asset_key=key, partition_key=partition)
+
+
+class DayProgress:
+    """Follows a read slice by slice and reports each UTC day that is done: a line in the log, an observation in the catalog."""
+
+    def __init__(self, context: dg.AssetExecutionContext, key: dg.AssetKey) -> None:
+        self._context, self._key = context, key
+        self._day: date | None = None
+        self._total = MergeCounts()
+
+    def __call__(self, done: SliceDone) -> None:
+        day = (done.window.end.astimezone(UTC) - timedelta(microseconds=1)).date()
+        if self._day is not None and day != self._day:
+            self._report()
+        self._day, self._total = day, self._total + done.counts
+
+    def finish(self) -> None:
+        """The last day; for a single partition the materialisation says it all."""
+        if self._day is not None and self._context.has_partition_key_range and len(self._context.partition_keys) > 1:
+            self._report()
+
+    def _report(self) -> None:
+        total = self._total
+        self._context.log.info(
+            "%s: %s is read; so far %d rows, %d new, %d updated, %d quarantined",
+            *(self._key.to_user_string(), self._day, total.read, total.new, total.updated, total.quarantined),
+        )
+        metadata = {"day": dg.MetadataValue.text(str(self._day)), **as_metadata(total)}
+        self._context.log_event(dg.AssetObservation(self._key, metadata=metadata))
