@@ -93,6 +93,7 @@ time_zone = "UTC"
 
 def test_several_dialers_come_from_the_file_and_their_secrets_from_variables(loaded: Loader, tmp_path: Path) -> None:
     settings = loaded(SEVERAL, EAST_URL=DIALER, WEST_PASSWORD="p@ss:w/rd", VICI_BRAIN_HOME=str(tmp_path))
+    settings.simulated_dialer_memory("demo").touch()
     assert (settings.sync_start, settings.slow_sync_seconds) == (date(2026, 2, 1), 30)
     assert settings.stale_after == timedelta(minutes=20)
     east, west, demo = (settings.open_dialer(dialer.name) for dialer in settings.dialers)
@@ -111,9 +112,10 @@ def test_no_secret_shows_when_settings_are_printed(loaded: Loader) -> None:
     ("instance", "variable"), [("east", "EAST_URL"), ("west", "WEST_PASSWORD")], ids=["whole address", "password"]
 )
 def test_a_secret_that_is_not_set_stops_only_its_own_dialer_and_names_its_variable(
-    loaded: Loader, instance: str, variable: str
+    loaded: Loader, tmp_path: Path, instance: str, variable: str
 ) -> None:
-    settings = loaded(SEVERAL, VICI_BRAIN_HOME="/tmp/vici-brain-settings-test")
+    settings = loaded(SEVERAL, VICI_BRAIN_HOME=str(tmp_path))
+    settings.simulated_dialer_memory("demo").touch()
     assert settings.open_dialer("demo").instance == "demo"
     assert not settings.dialer_settings(instance).simulated
     with pytest.raises(ConfigurationError, match=f"{instance}: the environment variable {variable}"):
@@ -192,6 +194,17 @@ def test_an_address_of_brain_that_cannot_be_used_is_refused_without_its_password
     with pytest.raises(ConfigurationError, match="BRAIN_DATABASE_URL") as refused:
         open_brain(url)
     assert "ter2" not in str(refused.value) + repr(refused.value.__cause__)
+
+
+def test_a_simulated_dialer_that_was_not_made_yet_says_how_to_make_one(loaded: Loader, tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="vici: .*run `make demo`, or set VICI_DATABASE_URL"):
+        loaded(VICI_BRAIN_HOME=str(tmp_path)).open_dialer("vici")
+
+
+def test_a_simulated_dialer_may_live_on_a_server(loaded: Loader, tmp_path: Path) -> None:
+    settings = loaded(VICI_SIMULATED_DATABASE_URL="mysql+pymysql://u:hunter2@h/sim_{instance}", VICI_BRAIN_HOME=str(tmp_path))
+    assert settings.simulated_dialer_url("east").endswith("@h/sim_east")
+    assert "hunter2" not in repr(settings)
 
 
 def test_a_dialer_that_is_not_configured_is_named_with_those_that_are(loaded: Loader) -> None:

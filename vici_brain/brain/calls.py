@@ -23,10 +23,11 @@ from vici_brain.domain.windows import Window
 _STAGED = sql.SQL(", ").join(map(sql.Identifier, (*COLUMNS, "source_copy")))
 _COPY = sql.SQL("COPY staged_calls ({}) FROM STDIN").format(_STAGED)
 _ANALYZE_FROM = 500
+_TIMELESS = "no usable time: neither call_date, start_epoch nor uniqueid holds one"
 _QUARANTINE = text("""
     INSERT INTO quarantined_call_logs AS kept
         (instance, source_table, source_key, reasons, raw, landed, first_seen_at, changed_at)
-    VALUES (:instance, :source_table, :source_key, :reasons, CAST(:raw AS jsonb), true, :read_at, :read_at)
+    VALUES (:instance, :source_table, :source_key, :reasons, CAST(:raw AS jsonb), :landed, :read_at, :read_at)
     ON CONFLICT (instance, source_table, source_key) DO UPDATE
     SET reasons = excluded.reasons, raw = excluded.raw, landed = excluded.landed, changed_at = excluded.changed_at
     WHERE (kept.reasons, kept.raw, kept.landed) IS DISTINCT FROM (excluded.reasons, excluded.raw, excluded.landed)
@@ -93,23 +94,20 @@ class Landing:
         return MergeCounts(read, max(0, merged - updated), updated + archived, placed - merged - archived, quarantined)
 
     def _quarantine(self, timeless: int) -> int:
-        changed = self._run(load("quarantine_timeless")) if timeless else 0
-        rows = [
-            self._scope | {"source_key": key, "reasons": list(refusal.reasons), "raw": json.dumps(dict(refusal.raw))}
-            for key, refusal in sorted(self._refusals.items())
-        ]
-        timeless_keys = set()
-        if timeless and rows:
-            kept = text(
-                "SELECT source_key FROM quarantined_call_logs"
-                " WHERE instance = :instance AND source_table = :source_table AND NOT landed AND source_key = ANY(:keys)"
-            )
-            timeless_keys = set(self._connection.scalars(kept, self._scope | {"keys": list(self._refusals)}))
-        landed = [row for row in rows if row["source_key"] not in timeless_keys]
-        if landed:
-            self._connection.execute(_QUARANTINE, landed)
-        del changed
-        return timeless + len(landed)
+        """Keeps the refused rows aside: as they came where the reader still knew that, whether they landed or not."""
+        found = self._connection.execute(load("timeless_calls"), self._scope).all() if timeless else []
+        apart = {row.source_key: row for row in found}
+        rows = []
+        for key in sorted(self._refusals.keys() | apart.keys()):
+            refusal = self._refusals.get(key)
+            reasons = [*([_TIMELESS] if key in apart else []), *(refusal.reasons if refusal else [])]
+            raw = apart[key].staged if refusal is None else dict(refusal.raw)
+            landed = key not in apart or apart[key].landed
+            rows.append({"source_key": key, "reasons": reasons, "raw": json.dumps(raw), "landed": landed})
+        self._run(load("release_landed"))
+        if rows:
+            self._connection.execute(_QUARANTINE, [self._scope | row for row in rows])
+        return len(rows)
 
     def _run(self, statement: LiteralString | object) -> int:
         clause = text(statement) if isinstance(statement, str) else statement

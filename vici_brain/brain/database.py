@@ -52,38 +52,43 @@ def brain_errors() -> Iterator[None]:
     try:
         yield
     except OperationalError as error:
+        raise _from_operational(error.orig) from None
+    except psycopg.OperationalError as error:
+        # COPY speaks to the driver itself, past SQLAlchemy.
         raise _from_operational(error) from None
     except ProgrammingError as error:
         if isinstance(
             error.orig, psycopg.errors.UndefinedTable | psycopg.errors.UndefinedFunction | psycopg.errors.UndefinedColumn
         ):
-            raise ConfigurationError(f"Brain lacks a table or column ({_first_line(error)}): run `vici-brain migrate`") from None
+            raise ConfigurationError(f"Brain lacks a table or column ({_first_line(error.orig)}): run `vici-brain migrate`") from None
         if isinstance(error.orig, psycopg.errors.InsufficientPrivilege):
             raise ConfigurationError(
-                f"Brain refuses its user a right ({_first_line(error)}): see the grants in the README"
+                f"Brain refuses its user a right ({_first_line(error.orig)}): see the grants in the README"
             ) from None
         raise
     except DBAPIError as error:
         if error.connection_invalidated:
-            raise RetriableError(f"the connection to Brain was lost: {_first_line(error)}") from None
+            raise RetriableError(f"the connection to Brain was lost: {_first_line(error.orig)}") from None
         raise
 
 
-def _from_operational(error: OperationalError) -> ConfigurationError | RetriableError:
+def _from_operational(error: BaseException | None) -> ConfigurationError | RetriableError:
     line = _first_line(error)
-    if isinstance(error.orig, psycopg.errors.DeadlockDetected | psycopg.errors.SerializationFailure):
+    if isinstance(error, psycopg.errors.DeadlockDetected | psycopg.errors.SerializationFailure):
         return RetriableError(f"two writers of Brain met: {line}; nothing of this one was written")
-    if isinstance(error.orig, psycopg.errors.DiskFull):
+    if isinstance(error, psycopg.errors.DiskFull):
         return RetriableError(f"Brain's disk is full: {line}; free space on the PostgreSQL host")
-    if "authentication failed" in line or "no password supplied" in line:
+    if any(said in line for said in ("authentication failed", "no password supplied", "pg_hba.conf", "permission denied")):
         return ConfigurationError(f"Brain refused the login: {line}; check user and password in BRAIN_DATABASE_URL")
     if "does not exist" in line:
         return ConfigurationError(f"Brain's database or role is missing: {line}; create it or correct BRAIN_DATABASE_URL")
     return RetriableError(f"Brain did not answer: {line}; is PostgreSQL running and reachable at BRAIN_DATABASE_URL?")
 
 
-def _first_line(error: DBAPIError) -> str:
-    return scrub(str(error.orig).strip().splitlines()[0])
+def _first_line(error: BaseException | None) -> str:
+    """The first line that says something: of a host with several addresses the first line only announces the others."""
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    return scrub(" ".join(lines[: 2 if lines[0].endswith(":") else 1]))
 
 
 def migrate(engine: Engine) -> list[str]:

@@ -67,7 +67,7 @@ def dev(
 
 
 def dagster_home() -> None:
-    """Write Dagster's home for a deployment, set the pools' limits, and print the variables its processes need, as `export` lines."""
+    """Write Dagster's home for a deployment, set the pools' limits, and print the variables its processes need."""
     from vici_brain.orchestration.local import dagster_instance  # noqa: PLC0415
 
     settings = load_settings()

@@ -6,15 +6,16 @@ Every session is read-only, gives up a statement or a lock after seconds, and fe
 cursor keeps the table locked against the agents' updates for as long as it is drained.
 """
 
+import codecs
 import sqlite3
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from typing import Any, cast
 
-from sqlalchemy import URL, Engine, create_engine, event, make_url
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError
 
 from vici_brain.errors import ConfigurationError, RetriableError, ViciBrainError, scrub
@@ -24,6 +25,7 @@ _CODES_HOST = frozenset({2002, 2003, 2005})
 _CODES_LOST = frozenset({2006, 2013, 2014, 1927, 1053, 1152, 1153, 1159, 1161})
 _CODES_TIME = frozenset({1969, 3024, 1317})
 _CODES_LOCK = frozenset({1205, 1213})
+_TOLERANT = "vici_brain_tolerant_utf8"
 _FORM = "the form is mysql+pymysql://USER:PASSWORD@HOST:3306/asterisk, with @ : / in a password written %40 %3A %2F"
 
 
@@ -95,6 +97,30 @@ def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
 
 def _concat_ws(separator: str, *values: object) -> str:
     return separator.join(str(value) for value in values if value is not None)
+
+
+def _tolerant_codec(name: str) -> codecs.CodecInfo | None:
+    if name != _TOLERANT:
+        return None
+    utf8 = codecs.lookup("utf-8")
+    return codecs.CodecInfo(utf8.encode, lambda data, _errors="strict": utf8.decode(data, "surrogateescape"), name=_TOLERANT)
+
+
+codecs.register(_tolerant_codec)
+
+
+@contextmanager
+def tolerant_text(connection: Connection) -> Iterator[None]:
+    """Inside, bytes that are no UTF-8 arrive as escaped surrogates instead of failing the whole answer.
+
+    MariaDB's utf8mb3 stores what Python calls invalid (surrogates), and PyMySQL knows no other way to let it through.
+    """
+    driver = cast("Any", connection.connection.driver_connection)
+    usual, driver.encoding = driver.encoding, _TOLERANT
+    try:
+        yield
+    finally:
+        driver.encoding = usual
 
 
 @contextmanager

@@ -22,7 +22,7 @@ from vici_brain.domain.windows import Window
 from vici_brain.errors import ConfigurationError
 from vici_brain.vici import call_reader, schema
 from vici_brain.vici.call_reader import Bounds, CallTable, Cursor
-from vici_brain.vici.connect import ReadPolicy, dialer_errors, open_dialer
+from vici_brain.vici.connect import ReadPolicy, dialer_errors, open_dialer, tolerant_text
 
 _COLUMNS = text(
     "SELECT table_name AS t, column_name AS c FROM information_schema.columns"
@@ -124,12 +124,22 @@ class DialerSession:
         """All rows of one statement; after a lost connection the next call takes a fresh one."""
         with dialer_errors(self.dialer.instance, self.dialer.engine):
             try:
-                return [tuple(row) for row in self._connection.execute(statement).all()]
-            except DBAPIError:
-                if self._connection.invalidated:
-                    # Lets the next try of the slice take a fresh connection instead of this dead one.
-                    self._connection.rollback()
-                raise
+                return self._rows(statement)
+            except UnicodeDecodeError:
+                # PyMySQL stopped in the middle of the answer: that connection is of no further use.
+                self._connection.invalidate()
+                self._connection.rollback()
+                with tolerant_text(self._connection):
+                    return self._rows(statement)
+
+    def _rows(self, statement: Select[*tuple[Any, ...]]) -> Sequence[Sequence[Raw]]:
+        try:
+            return [tuple(row) for row in self._connection.execute(statement).all()]
+        except DBAPIError:
+            if self._connection.invalidated:
+                # Lets the next try of the slice take a fresh connection instead of this dead one.
+                self._connection.rollback()
+            raise
 
     def _tables(self) -> frozenset[str]:
         """Names of the described tables that this login can read; raises for a required one that is missing a column."""
