@@ -14,7 +14,7 @@ from checks.call_logs import call_checks
 from sensors.new_leads import leads_that_arrived
 from vici_assets.call_logs import call_logs
 from vici_assets.dialer_tables import dialer_tables
-from vici_brain.orchestration.automation import orphan_schedule, sync_job, sync_schedule
+from vici_brain.orchestration.automation import backfill_job, orphan_schedule, sync_job, sync_schedule
 from vici_brain.orchestration.resources import connections_resource
 from vici_brain.settings import Settings, load_settings
 
@@ -31,7 +31,11 @@ def definitions_for(settings: Settings) -> dg.Definitions:
             *(call_matches(name, settings) for name in instances),
         ],
         asset_checks=[call_checks(name, settings) for name in instances],
-        jobs=[*(sync_job(name, settings) for name in instances), *orphan_jobs],
+        jobs=[
+            *(sync_job(name) for name in instances),
+            *(backfill_job(name) for name in instances),
+            *orphan_jobs,
+        ],
         schedules=[
             *(sync_schedule(name, settings) for name in instances),
             *(orphan_schedule(name) for name in instances),

@@ -11,7 +11,7 @@ from vici_brain.brain.bucket_counts import BucketCount, calls_per_bucket
 from vici_brain.brain.schema import orphan_call_logs, vici_call_metrics
 from vici_brain.flows.sync_calls import match_read_window
 from vici_brain.orchestration.asset_keys import LEADS, OWNERS, InstanceNames
-from vici_brain.orchestration.automation import RETRY, freshness
+from vici_brain.orchestration.automation import freshness
 from vici_brain.orchestration.partitions import BACKFILL_POLICY, five_minutes, window_of
 from vici_brain.orchestration.reporting import (
     ROW_COUNT,
@@ -40,12 +40,11 @@ def call_matches(instance: str, settings: Settings) -> dg.AssetsDefinition:
         specs=_specs(names, settings),
         partitions_def=five_minutes(settings),
         backfill_policy=BACKFILL_POLICY,
-        retry_policy=RETRY,
     )
     def match_calls(
         context: dg.AssetExecutionContext, connections: dg.ResourceParam[Connections]
     ) -> Iterator[dg.MaterializeResult[None]]:
-        with as_failures():
+        with as_failures(context):
             sync = connections.syncing(instance)
             result = match_read_window(sync, identity_of(context, instance))
             single = len(context.partition_keys) == 1

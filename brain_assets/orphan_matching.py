@@ -12,7 +12,7 @@ from vici_brain.brain.journal import SyncIdentity
 from vici_brain.errors import BusyError
 from vici_brain.flows.match_calls import OrphanMatch, rematch_orphans
 from vici_brain.orchestration.asset_keys import InstanceNames
-from vici_brain.orchestration.automation import RETRY, job_tags
+from vici_brain.orchestration.automation import job_tags
 from vici_brain.orchestration.reporting import as_failures, as_metadata, trigger_of
 from vici_brain.orchestration.resources import Connections
 
@@ -49,11 +49,10 @@ def match_orphans_job(instance: str) -> dg.JobDefinition:
         name=names.orphan_op,
         description=f"Gives orphans of the dialer {instance} their lead, whatever the calls' age",
         pool=names.orphan_pool,
-        retry_policy=RETRY,
     )
     def rematch(context: dg.OpExecutionContext, config: OrphanPass, connections: dg.ResourceParam[Connections]) -> None:
         identity = SyncIdentity(instance, "match_orphans", trigger_of(context.run.tags), run_id=context.run_id)
-        with as_failures():
+        with as_failures(context):
             try:
                 done = rematch_orphans(
                     connections.brain, identity, since=config.since_instant, limit=config.limit, dry_run=config.dry_run

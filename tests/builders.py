@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Engine, Table, create_engine, text
+from sqlalchemy import Engine, Table, create_engine, make_url, text
 
 from vici_brain.brain.calls import CallStore, MergeCounts
 from vici_brain.domain.call_rows import COLUMNS, clean
@@ -44,8 +44,14 @@ class Exchange:
         skip = {name for name in schema.metadata.tables if name not in _READ} | set(without)
         schema.create_tables(self.engine, mysql_engine="MyISAM", skip=skip)
 
-    def dialer(self, instance: str = "vici", **policy: Any) -> Dialer:
-        return Dialer(instance, self.url, self.zone, ReadPolicy(**policy))
+    def dialer(self, instance: str = "vici", *, now: datetime | None = None, **policy: Any) -> Dialer:
+        """The dialer as the flows see it; on MariaDB its machine lives in the zone and, with ``now``, at that instant."""
+        url = make_url(self.url)
+        if url.get_backend_name() != "sqlite":
+            offset = (now or datetime.now(UTC)).astimezone(ZoneInfo(self.zone)).strftime("%z")
+            stopped = f", timestamp = {now.timestamp():.0f}" if now else ""
+            url = url.update_query_dict({"init_command": f"SET time_zone = '{offset[:3]}:{offset[3:]}'{stopped}"})
+        return Dialer(instance, url.render_as_string(hide_password=False), self.zone, ReadPolicy(**policy))
 
     def put(self, table: Table | str, *rows: Mapping[str, Any]) -> None:
         """Inserts rows as they are given; one statement for rows with the same columns."""

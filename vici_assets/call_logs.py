@@ -9,7 +9,7 @@ from vici_brain.brain.bucket_counts import BucketCount, calls_per_bucket
 from vici_brain.brain.schema import vici_call_logs as table
 from vici_brain.flows.sync_calls import CallSync, read_window
 from vici_brain.orchestration.asset_keys import OWNERS, InstanceNames
-from vici_brain.orchestration.automation import RETRY, freshness
+from vici_brain.orchestration.automation import freshness
 from vici_brain.orchestration.partitions import BACKFILL_POLICY, five_minutes, window_of
 from vici_brain.orchestration.reporting import (
     ROW_COUNT,
@@ -35,7 +35,6 @@ def call_logs(instance: str, settings: Settings) -> dg.AssetsDefinition:
         "with a minute of overlap, live tables before archives, and merged so that a second read changes nothing.",
         partitions_def=five_minutes(settings),
         backfill_policy=BACKFILL_POLICY,
-        retry_policy=RETRY,
         freshness_policy=freshness(settings),
         pool=names.dialer_pool,
         group_name=names.calls_group,
@@ -47,7 +46,7 @@ def call_logs(instance: str, settings: Settings) -> dg.AssetsDefinition:
         context: dg.AssetExecutionContext, connections: dg.ResourceParam[Connections]
     ) -> dg.MaterializeResult[None]:
         progress = DayProgress(context, names.call_logs)
-        with as_failures():
+        with as_failures(context):
             sync = connections.syncing(instance, on_slice=progress)
             result = read_window(sync, identity_of(context, instance))
             progress.finish()

@@ -14,7 +14,7 @@ from vici_brain.brain.database import brain_errors
 from vici_brain.brain.ledger import Ledger
 from vici_brain.brain.sql import load
 from vici_brain.domain.statuses import PREFIXES_WITHOUT_ROW, TRANSIENT, WITHOUT_ROW
-from vici_brain.domain.windows import Window
+from vici_brain.domain.windows import BUCKET, Window, floor_to
 
 SAMPLE = 20
 FRESHNESS = "calls_are_fresh"
@@ -39,6 +39,12 @@ class Finding:
     offending: int
     sample: tuple[Mapping[str, object], ...] = ()
     details: Mapping[str, object] = field(default_factory=dict)
+    is_history: bool = False
+    """The window is an old one, so a breach that is about now is no alarm of this run's."""
+
+    @property
+    def is_error(self) -> bool:
+        return self.audit.is_error and not self.is_history
 
     @property
     def passed(self) -> bool:
@@ -129,10 +135,15 @@ class Audits:
             for audit in AUDITS:
                 if audit.name in names:
                     yield (
-                        self._freshness(audit, instance)
+                        self._freshness(audit, instance, window)
                         if audit.name == FRESHNESS
                         else self._of_window(connection, audit, instance, window)
                     )
+
+    def last_day(self, instance: str) -> Window:
+        """The 24 hours up to where the dialer was read, for whoever asks without naming a window."""
+        end = Ledger(self._engine).position(instance) or self._clock()
+        return Window(floor_to(end, BUCKET) - timedelta(days=1), floor_to(end, BUCKET))
 
     def _of_window(self, connection: Connection, audit: Audit, instance: str, window: Window) -> Finding:
         statement = load(audit.name)
@@ -154,10 +165,12 @@ class Audits:
             tuple({name: value for name, value in row.items() if name != "offending"} for row in rows),
         )
 
-    def _freshness(self, audit: Audit, instance: str) -> Finding:
+    def _freshness(self, audit: Audit, instance: str, window: Window) -> Finding:
+        """A dialer whose history is being filled is not fresh yet; only a run over recent calls makes an alarm of it."""
         position, now = Ledger(self._engine).position(instance), self._clock()
+        is_history = window.end < now - self._stale_after
         allowed: dict[str, object] = {"allowed_minutes": self._stale_after.total_seconds() / 60, "read_until": position}
         if position is None:
-            return Finding(audit, 1, details=allowed)
+            return Finding(audit, 1, details=allowed, is_history=is_history)
         behind: dict[str, object] = {"minutes_behind": round((now - position).total_seconds() / 60, 1)}
-        return Finding(audit, int(now - position > self._stale_after), details=allowed | behind)
+        return Finding(audit, int(now - position > self._stale_after), details=allowed | behind, is_history=is_history)

@@ -139,6 +139,11 @@ class CallStore:
             else:
                 connection.commit()
 
+    def refresh_statistics(self) -> None:
+        """Tells the planner about a table that just grew by much; autovacuum would do so a minute too late."""
+        with brain_errors(), self.engine.connect() as connection:
+            connection.execution_options(isolation_level="AUTOCOMMIT").execute(text("ANALYZE vici_call_logs, call_log_proofs"))
+
     def keys(self, instance: str) -> set[tuple[str, str]]:
         """``(source_table, source_key)`` of every call of ``instance`` that is held or quarantined; for small dialers."""
         held = text(

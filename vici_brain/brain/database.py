@@ -5,6 +5,7 @@ Belongs here: what every store of Brain needs of the connection. Does not: any s
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 
 import psycopg
@@ -60,7 +61,9 @@ def brain_errors() -> Iterator[None]:
         if isinstance(
             error.orig, psycopg.errors.UndefinedTable | psycopg.errors.UndefinedFunction | psycopg.errors.UndefinedColumn
         ):
-            raise ConfigurationError(f"Brain lacks a table or column ({_first_line(error.orig)}): run `vici-brain migrate`") from None
+            raise ConfigurationError(
+                f"Brain lacks a table or column ({_first_line(error.orig)}): run `vici-brain migrate`"
+            ) from None
         if isinstance(error.orig, psycopg.errors.InsufficientPrivilege):
             raise ConfigurationError(
                 f"Brain refuses its user a right ({_first_line(error.orig)}): see the grants in the README"
@@ -125,6 +128,13 @@ def _require_usable_leads(connection: Connection) -> None:
         raise ConfigurationError(
             f"Brain's table leads lacks {', '.join(missing)}: add them, or let vici-brain use a schema of its own by search_path"
         )
+
+
+def brain_now(engine: Engine) -> datetime:
+    """Brain's own clock, the one that dates reads and proofs."""
+    with brain_errors(), engine.connect() as connection:
+        moment: datetime = connection.execute(text("SELECT clock_timestamp()")).scalar_one()
+    return moment
 
 
 @contextmanager

@@ -8,10 +8,11 @@ from datetime import datetime
 from typing import Protocol, cast
 
 import psycopg
-from sqlalchemy import Engine
+from sqlalchemy import Engine, text
 
 from vici_brain.brain.database import brain_errors
 
+_MUCH = 1_000
 _COPY = "COPY leads (external_lead_id, phone, first_name, last_name, email, state, source, created_at, updated_at) FROM STDIN"
 
 
@@ -49,4 +50,6 @@ class LeadStore:
                     created = lead.created_at
                     copy.write_row((lead.external_lead_id, lead.phone, *name, lead.email, lead.state, source, created, created))
                     count += 1
+            if count >= _MUCH:
+                connection.execute(text("ANALYZE leads"))
         return count

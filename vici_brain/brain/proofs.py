@@ -140,12 +140,6 @@ class ProofStore:
         with brain_errors(), self.engine.begin() as connection:
             connection.execute(load("record_proofs"), values)
 
-    def now(self) -> datetime:
-        """Brain's clock, which dates proofs."""
-        with brain_errors(), self.engine.connect() as connection:
-            moment: datetime = connection.execute(text("SELECT clock_timestamp()")).scalar_one()
-        return moment
-
 
 _EPOCH = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
 

@@ -4,7 +4,23 @@ Belongs here: columns and types. Does not: making or changing them (migrations, 
 compares these descriptions with a migrated database.
 """
 
-from sqlalchemy import BigInteger, Boolean, Column, DateTime, Float, Identity, Integer, MetaData, Numeric, Table, Text
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    DateTime,
+    Float,
+    ForeignKey,
+    Identity,
+    Integer,
+    MetaData,
+    Numeric,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    func,
+)
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB, TIMESTAMP
 
 from vici_brain.domain.statuses import FLAGS
@@ -58,6 +74,7 @@ def _call_columns() -> list[Column[object]]:
         Column("match_candidates", Integer),
         Column("vanish_reason", Text),
         Column("successor_key", Text(collation="C")),
+        Column("hidden_at", _INSTANT),
     ]
 
 
@@ -160,6 +177,53 @@ vici_lead_links = Table(
     Column("vici_lead_id", BigInteger, primary_key=True, autoincrement=False),
     Column("lead_id", BigInteger, nullable=False),
     Column("linked_at", _INSTANT, nullable=False),
+)
+
+orphan_purges = Table(
+    "orphan_purges",
+    metadata,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    Column("instance", Text(collation="C"), nullable=False),
+    Column("mode", Text, nullable=False),
+    Column("trigger", Text, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("acted_at", _INSTANT, nullable=False),
+    Column("cutoff", _INSTANT, nullable=False),
+    Column("calls", BigInteger, nullable=False),
+    Column("exported_calls", BigInteger, nullable=False),
+    Column("first_called_at", _INSTANT, nullable=False),
+    Column("last_called_at", _INSTANT, nullable=False),
+    Column("file", Text, nullable=False),
+    Column("sha256", Text, nullable=False),
+    Column("restored_at", _INSTANT),
+    Column("restored_by", Text),
+    Column("restored_calls", BigInteger),
+    UniqueConstraint("instance", "acted_at"),
+)
+
+purged_orphan_calls = Table(
+    "purged_orphan_calls",
+    metadata,
+    Column("purge_id", BigInteger, ForeignKey("orphan_purges.id"), nullable=False),
+    *_call_columns(),
+)
+
+data_consistency_alerts = Table(
+    "data_consistency_alerts",
+    metadata,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    Column("alert_type", String(255), nullable=False),
+    Column("severity", Text, nullable=False, server_default="warning"),
+    Column("entity_type", String(255), nullable=False),
+    Column("entity_id", BigInteger),
+    Column("description", Text, nullable=False),
+    Column("metadata", JSONB),
+    Column("detected_at", _INSTANT, nullable=False),
+    Column("auto_corrected", Boolean, nullable=False, server_default="false"),
+    Column("corrected_at", _INSTANT),
+    Column("resolution_notes", Text),
+    Column("created_at", _INSTANT, nullable=False, server_default=func.now()),
+    Column("updated_at", _INSTANT, nullable=False, server_default=func.now()),
 )
 
 # The CRM's own table: only the columns that are used here, and only these are required of it.

@@ -111,8 +111,8 @@ def _show(each: "DemoSummary") -> None:
     for rule, count in sorted(each.calls_by_rule.items(), key=lambda pair: -pair[1]):
         table.add_row("orphans" if rule == "orphan" else f"matched by {rule}", f"{count:,}  {count / max(calls, 1):.1%}")
     table.add_row("orphans matched when their lead came", f"{each.rematched_orphans:,}")
-    table.add_row("5-minute buckets read", f"{each.buckets_read:,} of {each.buckets_expected:,}")
-    table.add_row("buckets that differ", f"{each.buckets_differing:,}")
+    table.add_row("5-minute buckets proven equal", f"{each.buckets_proven:,} of {each.buckets_expected:,}")
+    table.add_row("rows that vanished at the dialer", f"{each.vanished_calls:,}")
     table.add_row("calls changed by a second run", f"{each.changed_by_second_run:,}")
     table.add_row("checks passed", f"{each.checks_passed:,}")
     table.add_row("checks failed", f"{len(each.checks_failed):,}")

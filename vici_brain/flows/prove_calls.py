@@ -14,7 +14,7 @@ from time import perf_counter
 from sqlalchemy import Engine
 
 from vici_brain.brain.calls import CallStore, MergeCounts
-from vici_brain.brain.database import lane
+from vici_brain.brain.database import brain_now, lane
 from vici_brain.brain.journal import Journal, SyncIdentity
 from vici_brain.brain.matches import MatchStore
 from vici_brain.brain.proofs import ProofStore, Scope, Verdict
@@ -108,14 +108,14 @@ class _Work:
 
     def __init__(self, session: DialerSession, brain: Engine) -> None:
         self._session, self._source = session, SourceSums(session)
-        self._proofs, self._calls = ProofStore(brain), CallStore(brain)
+        self._brain, self._proofs, self._calls = brain, ProofStore(brain), CallStore(brain)
         self.merged = MergeCounts()
         self.vanished: dict[str, int] = {}
 
     def compare(self, table: CallTable, window: Window) -> list[Difference]:
         """Source first, then Brain: a row that lands in between makes a difference, never a false proof."""
         scope = self._scope(table)
-        compared_at = self._proofs.now()
+        compared_at = brain_now(self._brain)
         source, strays = self._source.buckets(table, window), self._source.odd(table, window)
         brain = self._proofs.sums(scope, window)
         source_all, brain_all = dict(source), dict(brain)
@@ -145,7 +145,7 @@ class _Work:
             keys = list(self._proofs.rows(scope, stretch))
             present = self._source.present(table, keys)
             gone = [key for key in keys if key not in present]
-            for reason, count in self._proofs.vanish(scope, gone, self._proofs.now()).items():
+            for reason, count in self._proofs.vanish(scope, gone, brain_now(self._brain)).items():
                 self.vanished[reason] = self.vanished.get(reason, 0) + count
         return self.compare(table, window)
 

@@ -18,6 +18,9 @@ from vici_brain.errors import RetriableError
 from vici_brain.vici.call_reader import CALL_TABLES, CallTable
 from vici_brain.vici.dialer import Dialer, DialerSession
 
+SHORTEST, LONGEST = timedelta(hours=1), timedelta(days=1)
+_FEW_ROWS, _MANY_ROWS = 3_000, 20_000
+
 
 @dataclass(frozen=True, slots=True)
 class SliceDone:
@@ -55,7 +58,10 @@ def read_calls(
     on_slice: Callable[[SliceDone], None] = lambda _: None,
     is_done: Callable[[CallTable, Window], bool] = lambda _table, _window: False,
 ) -> ReadResult:
-    """Reads ``[start - overlap, end)`` and merges it, at most an hour a transaction; whole buckets enter the ledger.
+    """Reads ``[start - overlap, end)`` and merges it slice by slice; whole buckets enter the ledger.
+
+    A slice is one transaction of an hour, or of up to a day where calls are few: for long quiet stretches the cost is per commit,
+    not per call. The dialer never sees a statement longer than its policy's slice_length.
 
     What is in the future by the dialer's clock is not read. A slice that met a deadlock or a lost connection is read again,
     whole, up to three times; slices that landed stay landed. ``is_done`` leaves slices out when a batch is resumed.
@@ -65,14 +71,18 @@ def read_calls(
     with dialer.session(clock) as session:
         dialer_utc = session.utc_now()
         window = Window(min(window.start, dialer_utc), min(window.end, dialer_utc))
-        for number, piece in enumerate(window.slices(dialer.policy.slice_length)):
-            read = piece.reaching_back(overlap) if number == 0 else piece
+        start, length = window.start, SHORTEST
+        while start < window.end:
+            piece = Window(start, min(window.end, floor_to(start, SHORTEST) + length))
+            most = 0
             for table in CALL_TABLES:
                 if is_done(table, piece):
                     continue
+                read = piece.reaching_back(overlap) if piece.start == window.start else piece
                 done = read_slice(session, calls, table, read, dry_run=dry_run)
-                total, slices = total + done.counts, slices + 1
+                total, slices, most = total + done.counts, slices + 1, max(most, done.counts.read)
                 on_slice(done)
+            start, length = piece.end, _next_length(length, most)
         return ReadResult(
             window,
             total,
@@ -107,3 +117,10 @@ def read_slice(session: DialerSession, calls: CallStore, table: CallTable, windo
 def _whole_buckets(window: Window) -> Window | None:
     first, beyond = floor_to(window.start + BUCKET - timedelta(microseconds=1), BUCKET), floor_to(window.end, BUCKET)
     return Window(first, beyond) if first < beyond else None
+
+
+def _next_length(length: timedelta, rows: int) -> timedelta:
+    """Twice as long after a nearly empty slice, half after a full one."""
+    if rows < _FEW_ROWS:
+        return min(length * 2, LONGEST)
+    return max(length / 2, SHORTEST) if rows > _MANY_ROWS else length

@@ -4,20 +4,24 @@ Belongs here: the order of the steps, the journal row, and which window a sync w
 Does not: reading (read_calls), matching (match_calls) or when to run (orchestration).
 """
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from time import perf_counter
 
+from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential
+
 from vici_brain.brain.calls import CallStore
-from vici_brain.brain.database import lane
+from vici_brain.brain.database import brain_now, lane
 from vici_brain.brain.journal import Journal, JournalEntry, SyncIdentity, peak_memory_mb
 from vici_brain.brain.ledger import Ledger
 from vici_brain.brain.matches import MatchStore
 from vici_brain.brain.statuses import StatusStore
 from vici_brain.domain.dialer_clock import LARGEST_SKEW
 from vici_brain.domain.windows import BUCKET, OVERLAP, Window, floor_to
+from vici_brain.errors import RetriableError
 from vici_brain.flows.match_calls import WindowMatch, match_window
 from vici_brain.flows.read_calls import read_calls
 from vici_brain.flows.syncing import Syncing, window_of
@@ -25,6 +29,7 @@ from vici_brain.vici.call_reader import CALL_TABLES, CallTable
 
 FIRST_LOOK_BACK = timedelta(minutes=10)
 BATCH = timedelta(days=7)
+_MUCH = 3_000
 READ_COUNTERS = ("rows_read", "rows_new", "rows_updated", "rows_unchanged", "rows_quarantined")
 
 
@@ -96,21 +101,41 @@ def sync_incremental(sync: Syncing, trigger: str, *, minutes: int | None = None)
 
 
 def fetch_history(
-    sync: Syncing, trigger: str, window: Window, *, resume_since: datetime | None = None
+    sync: Syncing,
+    trigger: str,
+    window: Window,
+    *,
+    resume_since: datetime | None = None,
+    pause: Callable[[float], None] = time.sleep,
 ) -> Iterator[tuple[CallSync, MatchSync]]:
     """Reads and matches ``window`` in batches of at most 7 days, oldest first; yields each batch as it is done.
 
-    Slices whose ledger entries are not older than ``resume_since`` are left out, so a batch that failed goes on where it stopped.
+    A batch that fails for a reason that may pass is tried twice more, after half a minute and a minute, and goes on where it
+    stopped: what the ledger says was read since the batch began is left out. ``resume_since`` does the same for a later call.
     """
     with lane(sync.brain, sync.dialer.instance, "history"):
         start = window.start
         while start < window.end:
             batch = Window(start, min(start + BATCH, window.end))
-            with _entry(sync, "history", trigger, batch) as entry:
-                read = _read_into(entry, sync, batch, resume_since)
-                matched = _match_into(entry, sync, batch)
-            yield read, matched
+            yield _fetch_batch(sync, trigger, batch, resume_since or brain_now(sync.brain), pause)
             start = batch.end
+
+
+def _fetch_batch(
+    sync: Syncing, trigger: str, batch: Window, resume_since: datetime, pause: Callable[[float], None]
+) -> tuple[CallSync, MatchSync]:
+    retrying = Retrying(
+        retry=retry_if_exception_type(RetriableError),
+        stop=stop_after_attempt(3),
+        wait=wait_exponential(multiplier=30),
+        sleep=pause,
+        reraise=True,
+    )
+    for attempt in retrying:
+        with attempt, _entry(sync, "history", trigger, batch) as entry:
+            read = _read_into(entry, sync, batch, resume_since)
+            return read, _match_into(entry, sync, batch)
+    raise AssertionError("a retrying either returns or raises")
 
 
 def _entry(sync: Syncing, kind: str, trigger: str, window: Window) -> AbstractContextManager[JournalEntry]:
@@ -130,6 +155,8 @@ def _read_into(entry: JournalEntry, sync: Syncing, window: Window, resume_since:
     )
     if not sync.dry_run:
         StatusStore(sync.brain).mirror(instance, read.statuses)
+    if read.counts.new >= _MUCH:
+        CallStore(sync.brain).refresh_statistics()
     coverage = Ledger(sync.brain).coverage(instance, read.window)
     seconds = perf_counter() - started
     result = CallSync(

@@ -76,6 +76,14 @@ class InstanceNames:
         return f"{self.instance}/sync_calls"
 
     @property
+    def backfill_job(self) -> str:
+        return f"backfill_calls_{self.instance}"
+
+    @property
+    def backfill_lane(self) -> str:
+        return f"{self.instance}/backfill_calls"
+
+    @property
     def orphan_job(self) -> str:
         return f"match_orphans_{self.instance}"
 

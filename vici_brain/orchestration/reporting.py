@@ -18,8 +18,10 @@ from vici_brain.brain.journal import SyncIdentity
 from vici_brain.domain.windows import BUCKET
 from vici_brain.errors import RetriableError, ViciBrainError
 from vici_brain.flows.read_calls import SliceDone
+from vici_brain.orchestration.automation import RETRY
 from vici_brain.orchestration.partitions import start_of, window_of
 
+StepContext = dg.OpExecutionContext | dg.AssetExecutionContext | dg.AssetCheckExecutionContext
 ROW_COUNT = "dagster/row_count"
 _TRIGGERS = {"dagster/schedule_name": "schedule", "dagster/sensor_name": "sensor", "dagster/backfill": "backfill"}
 
@@ -79,16 +81,24 @@ def identity_of(context: dg.AssetExecutionContext, instance: str) -> SyncIdentit
     """The sync that a run is, as sync_logs keeps it: ``calls`` for one partition, ``history`` for more."""
     window = window_of(context)
     kind = "calls" if window.length <= BUCKET else "history"
-    return SyncIdentity(instance, kind, trigger_of(context.run.tags), window, context.run_id)
+    return SyncIdentity(instance, kind, trigger_of(context.run.tags), window, context.run.run_id)
 
 
 @contextmanager
-def as_failures() -> Iterator[None]:
-    """Our errors as failures of the step: the one line with the remedy, and whether another try can help."""
+def as_failures(context: StepContext) -> Iterator[None]:
+    """Our errors as the step's: another try where RETRY allows one, else a failure that says the one line with the remedy.
+
+    A ``retry_policy`` on the step would repeat programming errors too, and would end with "exceeded max_retries" instead
+    of that line.
+    """
     try:
         yield
     except ViciBrainError as error:
-        raise dg.Failure(str(error), allow_retries=isinstance(error, RetriableError)) from error
+        if isinstance(error, RetriableError) and context.retry_number < RETRY.max_retries:
+            context.log.warning("try %d failed: %s", context.retry_number + 1, error)
+            wait = RETRY.calculate_delay(context.retry_number + 1)
+            raise dg.RetryRequested(max_retries=RETRY.max_retries, seconds_to_wait=wait) from error
+        raise dg.Failure(str(error), allow_retries=False) from error
 
 
 def each_partition(

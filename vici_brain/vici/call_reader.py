@@ -12,7 +12,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Protocol
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import ColumnElement, Select, String, Table, and_, cast, func, literal, null, or_, select, type_coerce
@@ -72,6 +72,14 @@ class Cursor:
     key: str | int
 
 
+class PageStatement(Protocol):
+    """The shape of the two statements that give a page of calls."""
+
+    def __call__(
+        self, table: CallTable, present: frozenset[str], bounds: Bounds, after: Cursor | None, limit: int, *, archive: bool
+    ) -> Select[*tuple[Any, ...]]: ...
+
+
 def page_of_window(
     table: CallTable,
     present: frozenset[str],
@@ -113,10 +121,17 @@ def page_of_undated(
 
 
 def undated(source: Table, bounds: Bounds) -> ColumnElement[bool]:
-    """Rows at the low end of the index on call_date that belong to the window by their epoch, or have none that could tell."""
-    epoch = source.c.start_epoch
+    """Rows without a real date that belong to the window by their epoch, or have none that could tell.
+
+    NULL and zero stand at the low end of the index on call_date; a date with day or month 0 stands before its month or its year.
+    """
+    date, epoch = _text(source.c.call_date), source.c.start_epoch
+    months = {(wall.year, wall.month) for wall in bounds.walls}
+    spans = [(f"{year}-{month:02}-00", f"{year}-{month:02}-01") for year, month in months]
+    spans += [(f"{year}-00-00", f"{year}-01-01") for year in {year for year, _ in months}]
+    partial = [and_(date >= f"{low} 00:00:00", date < f"{high} 00:00:00") for low, high in sorted(spans)]
     return and_(
-        or_(source.c.call_date.is_(None), _text(source.c.call_date) < _FIRST_DATE),
+        or_(source.c.call_date.is_(None), date < _FIRST_DATE, *partial),
         or_(epoch.is_(None), epoch < _FIRST_EPOCH, and_(epoch >= bounds.epochs[0], epoch < bounds.epochs[1])),
     )
 

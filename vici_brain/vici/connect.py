@@ -49,7 +49,13 @@ def open_dialer(instance: str, url: str | URL, policy: ReadPolicy) -> Engine:
     if "@" in (parsed.host or ""):
         raise ConfigurationError(f"{instance}: its database URL has an @ too many; {_FORM}")
     if parsed.get_backend_name() == "sqlite":
-        engine = create_engine(parsed, pool_size=2, max_overflow=0, connect_args={"timeout": policy.statement_seconds})
+        engine = create_engine(
+            parsed,
+            pool_size=2,
+            max_overflow=0,
+            isolation_level="AUTOCOMMIT",
+            connect_args={"timeout": policy.statement_seconds},
+        )
         event.listen(engine, "connect", _prepare_sqlite)
         return engine
     if parsed.get_backend_name() not in {"mysql", "mariadb"}:
@@ -60,6 +66,8 @@ def open_dialer(instance: str, url: str | URL, policy: ReadPolicy) -> Engine:
         parsed,
         pool_size=2,
         max_overflow=0,
+        # Of the engine, not of one connection: a connection that replaces a lost one must not read an old InnoDB snapshot.
+        isolation_level="AUTOCOMMIT",
         pool_pre_ping=True,
         pool_recycle=300,
         connect_args={

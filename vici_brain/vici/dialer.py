@@ -21,7 +21,7 @@ from vici_brain.domain.statuses import FLAGS, CallStatus
 from vici_brain.domain.windows import Window
 from vici_brain.errors import ConfigurationError
 from vici_brain.vici import call_reader, schema
-from vici_brain.vici.call_reader import Bounds, CallTable, Cursor
+from vici_brain.vici.call_reader import Bounds, CallTable, Cursor, PageStatement
 from vici_brain.vici.connect import ReadPolicy, dialer_errors, open_dialer, tolerant_text
 
 _COLUMNS = text(
@@ -54,7 +54,7 @@ class Dialer:
     def session(self, our_utc: Callable[[], datetime]) -> Iterator["DialerSession"]:
         """One verified connection. Raises ConfigurationError for a wrong login, schema, zone or clock, RetriableError if down."""
         with dialer_errors(self.instance, self.engine):
-            connection = self.engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+            connection = self.engine.connect()
         try:
             session = DialerSession(self, connection)
             session.verify(our_utc)
@@ -90,34 +90,41 @@ class DialerSession:
             return self._utc_now()
 
     def pages(self, table: CallTable, window: Window) -> Iterator[Page]:
-        """Every call of ``window``, page by page: live rows first, then the archive's for keys not live; undated ones too."""
-        bounds = Bounds.of(window, self.dialer.zone)
+        """Every call of ``window``, page by page: live rows, then the archive's for keys not live; undated ones too.
+
+        No statement spans more than ``policy.slice_length``, however long the window is.
+        """
+        zone = self.dialer.zone
         for archive in (False, True):
             if archive and table.archive.name not in self.present:
                 continue
-            for statement in (call_reader.page_of_window, call_reader.page_of_undated):
-                after: Cursor | None = None
-                while True:
-                    limit = self.dialer.policy.page_rows
-                    rows = self.fetch(statement(table, self.present, bounds, after, limit, archive=archive))
-                    if rows:
-                        yield Page("archive" if archive else "live", rows)
-                    if len(rows) < limit:
-                        break
-                    after = _cursor(rows[-1])
+            for piece in window.slices(self.dialer.policy.slice_length):
+                yield from self._pages(call_reader.page_of_window, table, Bounds.of(piece, zone), archive=archive)
+            yield from self._pages(call_reader.page_of_undated, table, Bounds.of(window, zone), archive=archive)
+
+    def _pages(self, statement: PageStatement, table: CallTable, bounds: Bounds, *, archive: bool) -> Iterator[Page]:
+        after: Cursor | None = None
+        limit = self.dialer.policy.page_rows
+        while True:
+            rows = self.fetch(statement(table, self.present, bounds, after, limit, archive=archive))
+            if rows:
+                yield Page("archive" if archive else "live", rows)
+            if len(rows) < limit:
+                return
+            after = _cursor(rows[-1])
 
     def statuses(self) -> list[CallStatus]:
         """System statuses (blank campaign) and the campaigns' own."""
         found = []
-        with dialer_errors(self.dialer.instance, self.dialer.engine):
-            for table in _STATUS_TABLES:
-                if table.name not in self.present:
-                    continue
-                campaign = table.c.get("campaign_id")
-                columns = [cast(table.c[name], String) for name in ("status", "status_name", *FLAGS)]
-                for row in self._connection.execute(select(*columns, *([] if campaign is None else [campaign]))):
-                    flags = frozenset(flag for flag, value in zip(FLAGS, row[2:], strict=False) if value == "Y")
-                    found.append(CallStatus("" if campaign is None else str(row[-1] or ""), row[0], row[1], flags))
+        for table in _STATUS_TABLES:
+            if table.name not in self.present:
+                continue
+            campaign = table.c.get("campaign_id")
+            columns = [cast(table.c[name], String) for name in ("status", "status_name", *FLAGS)]
+            for row in self.fetch(select(*columns, *([] if campaign is None else [campaign]))):
+                flags = frozenset(flag for flag, value in zip(FLAGS, row[2:], strict=False) if value == "Y")
+                name = None if row[1] is None else _storable(row[1])
+                found.append(CallStatus("" if campaign is None else _storable(row[-1]), _storable(row[0]), name, flags))
         return found
 
     def fetch(self, statement: Select[*tuple[Any, ...]]) -> Sequence[Sequence[Raw]]:
@@ -186,7 +193,7 @@ class DialerSession:
         """The offset most of the newest calls agree on; a single one may be dirty."""
         since = dialer_utc.astimezone(self.dialer.zone).replace(tzinfo=None) - _DAYS_OF_EVIDENCE
         calls = []
-        for wall_text, epoch in self._connection.execute(call_reader.newest_calls(since)).tuples():
+        for wall_text, epoch in self._connection.execute(call_reader.newest_calls(since)):
             try:
                 wall = datetime.fromisoformat(str(wall_text))
                 offset = wall - (datetime(1970, 1, 1) + timedelta(seconds=int(str(epoch))))  # noqa: DTZ001 - wall time
@@ -207,6 +214,11 @@ class DialerSession:
             return timedelta(hours=float(said)) if said else None
         except ValueError:
             return None
+
+
+def _storable(value: Raw) -> str:
+    """What a person reads, in a form that PostgreSQL holds; a status is no evidence that must be kept as it came."""
+    return str("" if value is None else value).replace("\x00", "").encode(errors="replace").decode()
 
 
 def _cursor(row: Sequence[Raw]) -> Cursor:

@@ -17,6 +17,7 @@ SELECT
     coalesce(held.calls, 0) AS brain_count_now,
     CASE
         WHEN ledger.bucket_start IS NULL THEN 'never read'
+        WHEN ledger.state = 'differs' THEN 'proof failed'
         WHEN ledger.source_count <> ledger.brain_count THEN 'counts differ'
         WHEN ledger.source_crc_sum <> ledger.brain_crc_sum THEN 'contents differ'
         ELSE 'lost since'
@@ -27,6 +28,7 @@ LEFT JOIN call_log_proofs AS ledger
     AND ledger.bucket_start >= :start AND ledger.bucket_start < :end
 LEFT JOIN held ON held.source_table = due.source_table AND held.bucket_start = due.bucket_start
 WHERE ledger.bucket_start IS NULL
+    OR ledger.state = 'differs'
     OR ledger.source_count <> ledger.brain_count
     OR ledger.source_crc_sum <> ledger.brain_crc_sum
     OR coalesce(held.calls, 0) < ledger.source_count

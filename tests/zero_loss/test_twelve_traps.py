@@ -1,0 +1,115 @@
+"""The traps of facts/vicidial.md §12 that concern reading: whatever the dialer does, Brain ends equal and proven.
+
+Every scene is played twice over by the oracle's rules: equal by key and content, proven by the ledger, and unchanged by another run.
+"""
+
+from collections.abc import Iterator
+
+import pytest
+import traps
+from builders import add_lead, ask, one
+from dialer_site import Site, site
+from sqlalchemy import Engine
+
+pytestmark = pytest.mark.mariadb
+
+
+@pytest.fixture
+def dialer(mariadb_url: str, brain: Engine) -> Iterator[Site]:
+    with site(mariadb_url, brain) as opened:
+        yield opened
+
+
+def states(brain: Engine, key: str) -> list[str]:
+    """Earlier statuses of a call, then the one it has."""
+    earlier = ask(brain, "SELECT status FROM vici_call_log_history WHERE source_key = :key ORDER BY id", key=key)
+    return [row[0] for row in earlier] + [one(brain, "SELECT status FROM vici_call_logs WHERE source_key = :key", key=key)]
+
+
+def vanished(brain: Engine) -> list[tuple[str, str, str | None]]:
+    return ask(  # type: ignore[return-value]
+        brain, "SELECT source_key, vanish_reason, successor_key FROM vici_call_logs WHERE vanished_at IS NOT NULL ORDER BY 1"
+    )
+
+
+@pytest.mark.parametrize("scene", traps.TRAPS, ids=lambda scene: scene.__name__)
+@pytest.mark.parametrize("storage", ["MyISAM", "InnoDB"])
+def test_whatever_happens_brain_ends_equal_and_proven(scene: traps.Scene, storage: str, mariadb_url: str, brain: Engine) -> None:
+    with site(mariadb_url, brain, storage=storage) as dialer:
+        scene(dialer)
+        dialer.settle()
+        dialer.assert_lossless()
+
+
+def test_trap_1_calls_of_one_lead_in_one_second_stay_three_calls(dialer: Site) -> None:
+    traps.distinct_calls_of_one_second(dialer)
+    assert one(dialer.brain, "SELECT count(*) FROM orphan_call_logs") == 3
+
+
+def test_trap_2_a_status_is_followed_until_it_settles_and_its_history_is_kept(dialer: Site) -> None:
+    traps.status_that_settles_hours_later(dialer)
+    assert states(dialer.brain, "1749571254.7") == ["PU", "INCALL", "DISPO", "SALE"]
+    assert one(dialer.brain, "SELECT count(*) FROM vici_call_logs") == 1
+
+
+def test_trap_3_late_rows_arrive_with_the_next_tick(dialer: Site) -> None:
+    traps.rows_that_come_late(dialer)
+    assert one(dialer.brain, "SELECT count(*) FROM vici_call_logs") == 2
+
+
+def test_trap_4_a_rewritten_key_is_one_call_and_its_old_name_points_to_it(dialer: Site) -> None:
+    add_lead(dialer.brain, 5, phone="2125550101")
+    traps.key_that_is_rewritten(dialer)
+    assert vanished(dialer.brain) == [("1749571380.12", "rewritten", "1749571380.15")]
+    assert ask(dialer.brain, "SELECT source_key, status FROM vici_call_metrics") == [("1749571380.15", "SALE")]
+
+
+def test_trap_5_a_deleted_twin_is_stamped_and_counts_no_more(dialer: Site) -> None:
+    traps.twin_that_is_cleaned_up(dialer)
+    assert vanished(dialer.brain) == [("1749571320.5", "deleted", None)]
+    assert ask(dialer.brain, "SELECT source_key FROM orphan_call_logs") == [("1749571320.4",)]
+
+
+def test_trap_5_a_twin_deleted_during_a_week_of_outage_is_no_call_either(dialer: Site) -> None:
+    for key in ("1749571320.4", "1749571320.5"):
+        dialer.call(2, key, status="PU")
+    dialer.run_until(6)
+    dialer.remove("1749571320.5")
+    dialer.skip_until(8 * 24 * 60)
+    dialer.settle()
+    dialer.assert_lossless()
+    assert vanished(dialer.brain) == [("1749571320.5", "deleted", None)]
+    assert one(dialer.brain, "SELECT count(*) FROM orphan_call_logs") == 1
+
+
+def test_trap_6_an_archive_copy_neither_doubles_a_call_nor_takes_its_outcome_back(dialer: Site) -> None:
+    dialer.before_tick = dialer.oracle.watch
+    traps.archive_with_stale_copies(dialer)
+    dialer.settle()
+    dialer.assert_lossless()
+    assert ask(dialer.brain, "SELECT source_key, status FROM vici_call_logs ORDER BY 1") == [
+        ("1749571260.1", "SALE"),
+        ("1749571320.1", "PU"),
+        ("1749571380.1", "NI"),
+    ]
+    assert vanished(dialer.brain) == []
+
+
+def test_trap_6_rows_that_grow_old_at_the_dialer_stay_calls_for_ever(dialer: Site) -> None:
+    dialer.call(2, "1749571320.1", status="SALE")
+    dialer.run_until(6)
+    dialer.skip_until(30 * 24 * 60)
+    dialer.call(30 * 24 * 60 - 1)
+    dialer.run("DELETE FROM vicidial_log WHERE uniqueid = '1749571320.1'")
+    dialer.system.weekly()
+    dialer.prove(dialer.now - dialer.start)
+    assert vanished(dialer.brain) == [("1749571320.1", "expired", None)]
+    assert ("1749571320.1",) in ask(dialer.brain, "SELECT source_key FROM orphan_call_logs")
+
+
+def test_trap_8_passages_are_counted_once_each_and_the_call_once(dialer: Site) -> None:
+    traps.inbound_chain(dialer)
+    assert one(dialer.brain, "SELECT count(*) FROM orphan_call_logs") == 3
+    inbound = "FROM orphan_call_logs WHERE source_table = 'vicidial_closer_log'"
+    assert one(dialer.brain, f"SELECT count(DISTINCT uniqueid) {inbound}") == 1
+    assert ask(dialer.brain, f"SELECT vici_lead_id, status {inbound} ORDER BY source_key") == [(1, "QUEUE"), (77, "SALE")]
