@@ -4,6 +4,8 @@ Loading it opens no connection and starts nothing; an empty environment gives on
 """
 
 import warnings
+from collections.abc import Callable
+from datetime import datetime
 
 import dagster as dg
 
@@ -15,11 +17,11 @@ from sensors.new_leads import leads_that_arrived
 from vici_assets.call_logs import call_logs
 from vici_assets.dialer_tables import dialer_tables
 from vici_brain.orchestration.automation import backfill_job, orphan_schedule, sync_job, sync_schedule
-from vici_brain.orchestration.resources import connections_resource
+from vici_brain.orchestration.resources import connections_resource, utc_now
 from vici_brain.settings import Settings, load_settings
 
 
-def definitions_for(settings: Settings) -> dg.Definitions:
+def definitions_for(settings: Settings, clock: Callable[[], datetime] = utc_now) -> dg.Definitions:
     """Every dialer's pipeline beside the others'."""
     instances = [dialer.name for dialer in settings.dialers]
     orphan_jobs = [match_orphans_job(name) for name in instances]
@@ -41,13 +43,12 @@ def definitions_for(settings: Settings) -> dg.Definitions:
             *(orphan_schedule(name) for name in instances),
         ],
         sensors=[leads_that_arrived(orphan_jobs, instances)],
-        resources={"connections": connections_resource(settings)},
+        resources={"connections": connections_resource(settings, clock)},
         executor=dg.in_process_executor,
     )
 
 
-with warnings.catch_warnings():
-    # Backfill policies are beta and partitioned checks preview; both are used on purpose, and every process would say so.
-    warnings.simplefilter("ignore", dg.BetaWarning)
-    warnings.simplefilter("ignore", dg.PreviewWarning)
-    defs = definitions_for(load_settings())
+# Backfill policies are beta and partitioned checks preview; both are used on purpose, and every process would say so.
+warnings.filterwarnings("ignore", category=dg.BetaWarning)
+warnings.filterwarnings("ignore", category=dg.PreviewWarning)
+defs = definitions_for(load_settings())

@@ -17,7 +17,6 @@ from pydantic import SecretStr
 from definitions import definitions_for
 from vici_brain.orchestration.asset_keys import InstanceNames
 from vici_brain.orchestration.partitions import key_of
-from vici_brain.orchestration.resources import connections_resource
 from vici_brain.settings import DialerSettings, Settings
 
 VICI = InstanceNames("vici")
@@ -49,9 +48,7 @@ class CallCentre:
             if each.url and "sqlite" in each.url.get_secret_value()
         }
         self.now: datetime | None = None
-        self.defs = definitions_for(settings)
-        resources = {"connections": connections_resource(settings, self.clock)}
-        self.defs = dg.Definitions.merge(replace_resources(self.defs, resources))
+        self.defs = definitions_for(settings, self.clock)
 
     def clock(self) -> datetime:
         return self.now or datetime.now(UTC)
@@ -60,7 +57,9 @@ class CallCentre:
     def dialer(self) -> Exchange:
         return self.dialers["vici"]
 
-    def run(self, job: str = VICI.sync_job, *, tags: Mapping[str, str] | None = None, **options: Any) -> dg.ExecuteInProcessResult:
+    def run(
+        self, job: str = VICI.sync_job, *, tags: Mapping[str, str] | None = None, **options: Any
+    ) -> dg.ExecuteInProcessResult:
         """A run of a job of the definitions; it may fail."""
         return self.defs.resolve_job_def(job).execute_in_process(
             instance=self.instance, raise_on_error=False, tags=dict(tags or {}), **options
@@ -80,21 +79,10 @@ class CallCentre:
             dialer.close()
 
 
-def replace_resources(defs: dg.Definitions, resources: Mapping[str, Any]) -> dg.Definitions:
-    return dg.Definitions(
-        assets=defs.assets,
-        asset_checks=defs.asset_checks,
-        jobs=defs.jobs,
-        schedules=defs.schedules,
-        sensors=defs.sensors,
-        resources={**(defs.resources or {}), **resources},
-        executor=defs.executor,
-    )
-
-
 @contextmanager
-def call_centre(settings: Settings) -> Iterator[CallCentre]:
-    with dg.DagsterInstance.ephemeral() as instance:
+def call_centre(settings: Settings, *, on_disk: bool = False) -> Iterator[CallCentre]:
+    """Ephemeral unless ``on_disk``: a schedule's context reaches an instance by reference only."""
+    with dg.instance_for_test() if on_disk else dg.DagsterInstance.ephemeral() as instance:
         opened = CallCentre(settings, instance)
         try:
             yield opened
@@ -114,6 +102,13 @@ def metadata_of(result: dg.ExecuteInProcessResult, key: dg.AssetKey, partition: 
 
 def verdicts(result: dg.ExecuteInProcessResult) -> dict[str, bool]:
     return {check.check_name: check.passed for check in result.get_asset_check_evaluations()}
+
+
+def sample(check: dg.AssetCheckEvaluation) -> list[dict[str, Any]]:
+    """The offenders that a red check shows."""
+    table = check.metadata["sample"]
+    assert isinstance(table, dg.TableMetadataValue)
+    return [dict(record.data) for record in table.records]
 
 
 def evaluation(result: dg.ExecuteInProcessResult, name: str) -> dg.AssetCheckEvaluation:

@@ -56,7 +56,9 @@ def test_a_neighbours_calls_are_matched_again_but_not_counted_as_the_partitions_
 
 def test_a_run_is_one_row_of_sync_logs_that_names_its_trigger(centre: CallCentre, brain: Engine) -> None:
     centre.sync(tags={"dagster/schedule_name": "x"})
-    rows = ask(brain, "SELECT kind, trigger, status, rows_read, rows_new, rows_matched, rows_orphaned, window_start FROM sync_logs")
+    rows = ask(
+        brain, "SELECT kind, trigger, status, rows_read, rows_new, rows_matched, rows_orphaned, window_start FROM sync_logs"
+    )
     assert rows == [("calls", "schedule", "success", 5, 5, 3, 2, NOON)]
 
 
@@ -109,7 +111,9 @@ def test_a_slow_sync_is_a_warning_with_time_and_record_count(tmp_path: Path, bra
         centre.dialer.outbound(NOON)
         result = centre.sync()
         warnings = [
-            entry.user_message for entry in centre.instance.all_logs(result.run_id) if entry.level == 30 and not entry.is_dagster_event
+            entry.user_message
+            for entry in centre.instance.all_logs(result.run_id)
+            if entry.level == 30 and not entry.is_dagster_event
         ]
         assert len(warnings) == 1
         assert warnings[0].startswith("slow sync: ")

@@ -17,6 +17,7 @@ from sqlalchemy import Engine, event, make_url
 from vici_brain.brain.calls import MergeCounts
 from vici_brain.brain.journal import SyncIdentity
 from vici_brain.domain.windows import BUCKET, Window, floor_to
+from vici_brain.flows.match_calls import rematch_orphans
 from vici_brain.flows.prove_calls import ProofResult, prove_calls, reconcile
 from vici_brain.flows.sync_calls import fetch_history, match_read_window, read_window, sync_incremental
 from vici_brain.flows.syncing import Syncing
@@ -36,6 +37,7 @@ class System(Protocol):
     def hourly(self) -> None: ...
     def nightly(self) -> None: ...
     def weekly(self) -> None: ...
+    def orphans(self) -> None: ...
     def differences(self) -> list[str]: ...
 
 
@@ -91,7 +93,7 @@ class Site:
         """A quiet period: a last tick and every tier."""
         self.now = floor_to(self.now, BUCKET) + BUCKET + AFTER_CLOSE
         self.before_tick()
-        for tier in (self.system.tick, self.system.hourly, self.system.nightly, self.system.weekly):
+        for tier in (self.system.tick, self.system.hourly, self.system.nightly, self.system.weekly, self.system.orphans):
             tier()
 
     # -- the dialer
@@ -178,10 +180,14 @@ class Replication:
         self._tier("proof_hourly", HOURLY)
 
     def nightly(self) -> None:
-        self._tier("proof_nightly", NIGHTLY)
+        self._tier("proof_nightly", min(NIGHTLY, self.site.now - self._oldest))
 
     def weekly(self) -> None:
         self._tier("proof_weekly", min(WEEKLY, self.site.now - self._oldest))
+
+    def orphans(self) -> None:
+        """The pass of every ten minutes."""
+        rematch_orphans(self.site.brain, SyncIdentity(self.site.instance, "orphans", "schedule"))
 
     def _tier(self, kind: str, back: timedelta) -> None:
         site = self.site
@@ -190,8 +196,8 @@ class Replication:
 
     @property
     def _oldest(self) -> datetime:
-        """A weekly proof goes back 90 days; where a test's world is younger, its first day is as far as there is anything."""
-        return self.site.oracle.first_call() - timedelta(days=1)
+        """Proofs go back for days; where a test's world is younger, its first hour is as far as there is anything."""
+        return max(self.site.oracle.first_call() - timedelta(hours=1), self.site.now - WEEKLY)
 
     def differences(self) -> list[str]:
         site = self.site

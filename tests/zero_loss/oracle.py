@@ -56,20 +56,22 @@ class Oracle:
         for table, key in TABLES.items():
             columns = ", ".join(f"`{name}`" for name in REPLICATED[table])
             for copy in (table, f"{table}_archive"):
-                with self._source.cursor() as cursor:
-                    cursor.execute(f"SELECT `{key}`, {columns} FROM {copy}")
-                    for row in cursor.fetchall():
-                        values: Row = dict(zip(REPLICATED[table], row[1:], strict=True))
-                        found.setdefault((table, str(row[0])), values)
+                for row in self.ask_source(f"SELECT `{key}`, {columns} FROM {copy}"):
+                    found.setdefault((table, str(row[0])), dict(zip(REPLICATED[table], row[1:], strict=True)))
         return found
 
     def archived_only(self) -> set[Key]:
         found: set[Key] = set()
         for table, key in TABLES.items():
-            with self._source.cursor() as cursor:
-                cursor.execute(f"SELECT a.{key} FROM {table}_archive a LEFT JOIN {table} l USING ({key}) WHERE l.{key} IS NULL")
-                found.update((table, str(row[0])) for row in cursor.fetchall())
+            rows = self.ask_source(f"SELECT a.{key} FROM {table}_archive a LEFT JOIN {table} l USING ({key}) WHERE l.{key} IS NULL")
+            found.update((table, str(row[0])) for row in rows)
         return found
+
+    def ask_source(self, statement: str, *values: str) -> list[tuple[str | None, ...]]:
+        """Rows of the dialer as texts, over a connection of the oracle's own."""
+        with self._source.cursor() as cursor:
+            cursor.execute(statement, values or None)
+            return [tuple(row) for row in cursor.fetchall()]
 
     def held(self, *, gone: bool = False) -> dict[Key, Row]:
         """The calls that Brain holds as present (or ``gone``), with the columns' names of the dialer."""

@@ -35,9 +35,10 @@ def status_that_settles_hours_later(site: Site) -> None:
     site.change(key, status="INCALL", user="6001")
     site.run_until(11.5)
     site.change(key, status="DISPO", end_epoch=1749571900, length_in_sec=646, term_reason="CALLER")
-    site.run_until(230)
+    site.run_until(16)
+    site.skip_until(230)
     site.change(key, status="SALE")
-    site.run_until(305)
+    site.run_until(246)
 
 
 def rows_that_come_late(site: Site) -> None:
@@ -58,10 +59,11 @@ def key_that_is_rewritten(site: Site) -> None:
 
 
 def twin_that_is_cleaned_up(site: Site) -> None:
-    """Trap 5: both ends of a Local channel are logged; the hourly cleanup deletes the later row."""
-    for key in ("1749571320.4", "1749571320.5"):
-        site.call(2, key, status="PU")
-    site.run_until(33)
+    """Trap 5: both ends of a Local channel are logged, the second a second later; the hourly cleanup deletes the later row."""
+    site.call(2, "1749571320.4", end_epoch=1749571350)
+    site.call(2 + 1 / 60, "1749571320.5", end_epoch=1749571350)
+    site.run_until(6)
+    site.skip_until(33)
     site.remove("1749571320.5")
     site.run_until(66)
 
@@ -74,19 +76,22 @@ def archive_with_stale_copies(site: Site) -> None:
     site.run("INSERT IGNORE INTO vicidial_log_archive SELECT * FROM vicidial_log")
     site.change("1749571260.1", status="SALE")
     site.change("1749571380.1", status="NI")
-    site.run_until(66.5)
+    site.run_until(11)
+    site.skip_until(60)
     site.archive(site.at(2.5))
-    site.run_until(126)
+    site.run_until(71)
+    site.system.hourly()
 
 
 def archive_that_wipes(site: Site) -> None:
-    """Trap 6, variant: the live table is emptied right after copying."""
+    """Trap 6, variant: the live table is emptied right after copying, a call that nobody read yet with it."""
     for minute in (1, 2):
         site.call(minute, f"174957{1200 + 60 * minute}.1", status="NI")
     site.run_until(6.5)
+    site.call(6.6, "1749571596.1")
     site.archive(site.at(1000))
     site.call(7, "1749571620.1")
-    site.run_until(66)
+    site.run_until(16)
 
 
 def inbound_chain(site: Site) -> None:

@@ -16,6 +16,7 @@ from psycopg import sql
 from sqlalchemy import Connection, Engine, text
 
 from vici_brain.brain.database import brain_errors
+from vici_brain.brain.purged_calls import return_changed
 from vici_brain.brain.sql import load
 from vici_brain.domain.call_rows import COLUMNS, CleanRows, Refusal
 from vici_brain.domain.windows import Window
@@ -82,6 +83,8 @@ class Landing:
         placed = self._run(load("place_calls"))
         if self._staged > _ANALYZE_FROM:
             self._run("ANALYZE placed_calls")
+        if placed:
+            return_changed(self._connection, self._scope)
         arriving = self._run(load("arriving_calls")) if placed else 0
         updated = self._run(load("keep_history")) if arriving else 0
         merged = self._run(load("merge_calls")) if arriving else 0
@@ -147,7 +150,7 @@ class CallStore:
     def keys(self, instance: str) -> set[tuple[str, str]]:
         """``(source_table, source_key)`` of every call of ``instance`` that is held or quarantined; for small dialers."""
         held = text(
-            "SELECT source_table, source_key FROM vici_call_logs WHERE instance = :instance"
+            "SELECT source_table, source_key FROM held_call_logs WHERE instance = :instance"
             " UNION SELECT source_table, source_key FROM quarantined_call_logs WHERE instance = :instance"
         )
         with brain_errors(), self.engine.connect() as connection:

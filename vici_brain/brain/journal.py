@@ -15,7 +15,7 @@ from sqlalchemy import Engine, text
 
 from vici_brain.brain.database import brain_errors
 from vici_brain.domain.windows import Window
-from vici_brain.errors import scrub
+from vici_brain.errors import ViciBrainError, scrub
 
 COUNTERS = ("rows_read", "rows_new", "rows_updated", "rows_unchanged", "rows_matched", "rows_orphaned", "rows_quarantined")
 _OPEN = text("""
@@ -83,7 +83,10 @@ class Journal:
         except BaseException as error:
             entry.seconds = (datetime.now(UTC) - started).total_seconds()
             if row_id is not None:
-                self._close(row_id, entry, "failed", f"{type(error).__name__}: {error}")
+                try:
+                    self._close(row_id, entry, "failed", f"{type(error).__name__}: {error}")
+                except ViciBrainError as unwritten:
+                    error.add_note(f"sync_logs could not be told: {unwritten}")
             raise
         entry.seconds = (datetime.now(UTC) - started).total_seconds()
         if row_id is not None:
@@ -116,7 +119,7 @@ class Journal:
             "status": status,
             "seconds": entry.seconds,
             "peak_memory_mb": peak_memory_mb(),
-            "error": scrub(error)[:4000] if error else None,
+            "error": scrub(error).replace("\x00", "").encode(errors="replace").decode()[:4000] if error else None,
             "details": json.dumps(entry.details),
         }
         with brain_errors(), self.engine.begin() as connection:

@@ -3,6 +3,7 @@
 Belongs here: questions to call_log_proofs. Does not: writing it (brain/calls does, with the rows themselves).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -11,15 +12,26 @@ from sqlalchemy import Engine, text
 from vici_brain.brain.database import brain_errors
 from vici_brain.domain.windows import Window
 
+# Of each source table the start of the first hole of its last 31 days, else its end; a table never read at all begins where others do.
 _POSITION = text("""
-    SELECT min(newest) FROM (
-        SELECT max(bucket_start) + interval '5 minutes' AS newest
+    WITH held AS (
+        SELECT source_table, max(bucket_start) AS newest, min(bucket_start) AS oldest
         FROM call_log_proofs WHERE instance = :instance GROUP BY source_table
-    ) AS tables
+    ), followed AS (
+        SELECT source_table, bucket_start, lead(bucket_start) OVER (PARTITION BY source_table ORDER BY bucket_start) AS next_start
+        FROM call_log_proofs JOIN held USING (source_table)
+        WHERE instance = :instance AND bucket_start >= newest - interval '31 days'
+    ), ends AS (
+        SELECT bucket_start + interval '5 minutes' AS position FROM followed
+        WHERE next_start IS NULL OR next_start > bucket_start + interval '5 minutes'
+        UNION ALL
+        SELECT min(oldest) FROM held HAVING count(*) > 0 AND NOT CAST(:tables AS text[]) <@ array_agg(source_table)
+    )
+    SELECT min(position) FROM ends
 """)
 _COVERAGE = text("""
     SELECT count(*) AS buckets, coalesce(sum(source_count), 0) AS source_count,
-           (SELECT count(*) FROM vici_call_logs
+           (SELECT count(*) FROM held_call_logs
             WHERE instance = :instance AND called_at >= :start AND called_at < :end AND vanished_at IS NULL) AS brain_count,
            count(*) FILTER (WHERE source_count <> brain_count OR source_crc_sum <> brain_crc_sum) AS differing
     FROM call_log_proofs WHERE instance = :instance AND bucket_start >= :start AND bucket_start < :end
@@ -46,10 +58,14 @@ class Ledger:
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
 
-    def position(self, instance: str) -> datetime | None:
-        """The end of the newest bucket read from every source table of ``instance``; ``None`` if nothing was ever read."""
+    def position(self, instance: str, source_tables: Sequence[str] = ()) -> datetime | None:
+        """Up to where every source table of ``instance`` was read without a hole; ``None`` if nothing was ever read.
+
+        A read of the last minutes alone, or of some other stretch, thus never hides what lies before it.
+        """
+        scope = {"instance": instance, "tables": list(source_tables)}
         with brain_errors(), self.engine.connect() as connection:
-            position: datetime | None = connection.scalar(_POSITION, {"instance": instance})
+            position: datetime | None = connection.scalar(_POSITION, scope)
         return position
 
     def coverage(self, instance: str, window: Window) -> Coverage:

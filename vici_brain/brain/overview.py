@@ -5,6 +5,7 @@ Belongs here: read-only summaries over indexes. Does not: rules that pass or fai
 
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import Engine, text
 
@@ -90,15 +91,16 @@ class Overview:
         self.engine = engine
 
     def of_instance(self, instance: str, zone: str, now: datetime, days: int = 7) -> InstanceOverview:
-        """The last ``days`` days of ``instance`` up to ``now``; walks vici_call_logs_called_at and the orphans' index."""
-        scope = {"instance": instance, "zone": zone, "since": now - timedelta(days=days)}
+        """The last ``days`` whole days of ``instance``, today's first part included; walks vici_call_logs_called_at."""
+        since = (now.astimezone(ZoneInfo(zone)) - timedelta(days=days - 1)).replace(hour=0, minute=0, second=0, microsecond=0)
+        scope = {"instance": instance, "zone": zone, "since": since}
         with brain_errors(), self.engine.connect() as connection:
             last = connection.execute(_LAST_SYNC, scope).one_or_none()
             orphans = connection.execute(_ORPHANS, scope).one()
             ledger = connection.execute(_LEDGER, scope).one()
             return InstanceOverview(
                 instance=instance,
-                last_sync=None if last is None else LastSync(*last.tuple()),
+                last_sync=None if last is None else LastSync(*last),
                 last_success_at=connection.scalar(_LAST_SUCCESS, scope),
                 read_until=ledger.read_until,
                 last_read_at=ledger.read_at,

@@ -12,12 +12,13 @@ from typing import Protocol
 from sqlalchemy import Engine, text
 
 from vici_brain.brain.database import brain_errors
+from vici_brain.brain.purged_calls import vanish_purged
 from vici_brain.brain.sql import load
 from vici_brain.domain.proof import TOLERANCE, BucketSum, Difference
 from vici_brain.domain.windows import Window
 
 _KEYS = text("""
-    SELECT source_key, row_crc FROM vici_call_logs
+    SELECT source_key, row_crc FROM held_call_logs
     WHERE instance = :instance AND source_table = :source_table AND called_at >= :start AND called_at < :end
       AND vanished_at IS NULL
 """)
@@ -108,7 +109,7 @@ class ProofStore:
     def rows(self, scope: Scope, window: Window) -> dict[str, int]:
         """CRC32 of the calls of ``window`` that are not known to have vanished, by key."""
         with brain_errors(), self.engine.connect() as connection:
-            return dict(connection.execute(_KEYS, scope.over(window)).tuples().all())
+            return {row.source_key: row.row_crc for row in connection.execute(_KEYS, scope.over(window))}
 
     def vanish(self, scope: Scope, keys: Sequence[str], gone_at: datetime) -> dict[str, int]:
         """Stamps calls that are gone at the dialer; how many by reason (``rewritten``, ``deleted``, ``expired``)."""
@@ -119,6 +120,8 @@ class ProofStore:
         with brain_errors(), self.engine.begin() as connection:
             for reason in connection.scalars(load("vanish_calls"), values):
                 counts[reason] = counts.get(reason, 0) + 1
+            if purged := vanish_purged(connection, values):
+                counts["expired"] = counts.get("expired", 0) + purged
         return counts
 
     def record(self, scope: Scope, verdict: Verdict) -> None:

@@ -22,7 +22,9 @@ _UPSERT = text(f"""
 """)  # noqa: S608 - the names are the constant of the schema
 _REMOVE = text("""
     UPDATE vici_statuses SET removed_at = clock_timestamp()
-    WHERE instance = :instance AND removed_at IS NULL AND NOT (campaign_id || '/' || status = ANY(:present))
+    WHERE instance = :instance AND removed_at IS NULL AND (campaign_id, status) NOT IN (
+        SELECT campaign_id, status FROM unnest(CAST(:campaigns AS text[]), CAST(:statuses AS text[])) AS present (campaign_id, status)
+    )
 """)
 
 
@@ -40,8 +42,8 @@ class StatusStore:
             | {flag: flag in known.flags for flag in FLAGS}
             for known in statuses
         ]
-        present = [f"{status.campaign_id}/{status.status}" for status in statuses]
+        present = {"campaigns": [known.campaign_id for known in statuses], "statuses": [known.status for known in statuses]}
         with brain_errors(), self.engine.begin() as connection:
             changed = connection.execute(_UPSERT, rows).rowcount
-            removed = connection.execute(_REMOVE, {"instance": instance, "present": present}).rowcount
+            removed = connection.execute(_REMOVE, {"instance": instance} | present).rowcount
         return changed + removed

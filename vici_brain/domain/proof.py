@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from vici_brain.domain.windows import Window
+from vici_brain.domain.windows import Window, floor_to
 
 TOLERANCE = timedelta(minutes=15)
+_QUARTER = timedelta(minutes=15)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,17 +67,16 @@ class Piece:
 def pieces(window: Window, zone: ZoneInfo) -> Iterator[Piece]:
     """``window`` cut where the clocks of ``zone`` change; almost always in one piece.
 
-    Zones change on whole quarters of an hour in UTC, so looking at each of them finds every change.
+    Zones change on whole quarters of an hour in UTC, so looking at each of those finds every change.
     """
-    step = timedelta(minutes=15)
     start, offset = window.start, _offset(window.start, zone)
-    at = start
+    at = floor_to(start, _QUARTER) + _QUARTER
     while at < window.end:
         here = _offset(at, zone)
         if here != offset:
             yield Piece(Window(start, at), offset)
             start, offset = at, here
-        at = min(at + step, window.end)
+        at += _QUARTER
     yield Piece(Window(start, window.end), offset)
 
 

@@ -54,10 +54,16 @@ class Window:
 
     def buckets(self) -> Iterator[datetime]:
         """Starts of the 5-minute buckets that lie wholly inside."""
-        start = floor_to(self.start + BUCKET - timedelta(microseconds=1), BUCKET)
-        while start + BUCKET <= self.end:
+        whole = self.whole_buckets()
+        start = whole.start
+        while start < whole.end:
             yield start
             start += BUCKET
+
+    def whole_buckets(self) -> "Window":
+        """The part that whole buckets fill; empty if there is none."""
+        first = floor_to(self.start + BUCKET - timedelta(microseconds=1), BUCKET)
+        return Window(first, max(first, floor_to(self.end, BUCKET)))
 
     def wall_bounds(self, zone: ZoneInfo) -> tuple[datetime, datetime]:
         """Naive local bounds ``(lowest, beyond)`` in ``zone`` that hold every wall time of the window.

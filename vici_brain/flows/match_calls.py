@@ -14,6 +14,7 @@ from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_ra
 from vici_brain.brain.database import lane
 from vici_brain.brain.journal import Journal, SyncIdentity
 from vici_brain.brain.matches import MatchCounts, MatchStore
+from vici_brain.brain.purged_calls import return_claimed
 from vici_brain.domain.windows import Window
 from vici_brain.errors import RetriableError
 
@@ -91,11 +92,15 @@ def rematch_orphans(
 ) -> OrphanMatch:
     """One pass as one row of sync_logs: every orphan, or (``since``) only those that leads created since then can claim.
 
+    A pass over every orphan first brings back the purged calls that a lead fits.
+
     Raises BusyError when another pass of the same dialer is running anywhere.
     """
     matches, instance = MatchStore(brain), identity.instance
     with lane(brain, instance, "orphans"), Journal(brain).entry(identity, dry_run=dry_run) as entry:
         if since is None:
+            if not dry_run:
+                return_claimed(brain, instance)
             done = match_orphans(matches, instance, limit=limit, dry_run=dry_run, on_batch=on_batch)
         else:
             done = match_arrivals(matches, instance, since, dry_run=dry_run)

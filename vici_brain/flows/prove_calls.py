@@ -8,7 +8,7 @@ is then read again, rows that the dialer no longer has are stamped, and it is co
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from time import perf_counter
 
 from sqlalchemy import Engine
@@ -21,13 +21,15 @@ from vici_brain.brain.proofs import ProofStore, Scope, Verdict
 from vici_brain.domain.proof import TOLERANCE, BucketSum, Difference, compare
 from vici_brain.domain.windows import BUCKET, Window, floor_to
 from vici_brain.flows.match_calls import match_window
-from vici_brain.flows.read_calls import read_slice
+from vici_brain.flows.read_calls import SHORTEST, next_length, read_slice
 from vici_brain.flows.syncing import SliceProven, Syncing, window_of
 from vici_brain.vici.call_reader import CALL_TABLES, CallTable
 from vici_brain.vici.dialer import Dialer, DialerSession
 from vici_brain.vici.proof_reader import SourceSums
 
 MOST_SAMPLES = 20
+# One statement adds up a whole slice: after a quiet weekend the next one must not be a whole busy Monday.
+_LONGEST = timedelta(hours=6)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +69,10 @@ def prove_calls(
         work = _Work(session, brain)
         left: list[Difference] = []
         buckets = repaired = 0
-        for piece in window.slices(dialer.policy.slice_length):
+        start, length = window.start, SHORTEST
+        while start < window.end:
+            piece = Window(start, min(window.end, floor_to(start, SHORTEST) + length))
+            rows = work.rows
             for table in CALL_TABLES:
                 first = work.compare(table, piece)
                 after = work.repair(table, piece, first) if repair and first else first
@@ -76,6 +81,7 @@ def prove_calls(
                 count = sum(1 for _ in piece.buckets())
                 buckets += count
                 on_slice(SliceProven(table.name, piece, count, len(after)))
+            start, length = piece.end, min(_LONGEST, next_length(length, work.rows - rows))
     return ProofResult(window, buckets, tuple(left), repaired, work.merged, work.vanished, perf_counter() - started)
 
 
@@ -111,6 +117,8 @@ class _Work:
         self._brain, self._proofs, self._calls = brain, ProofStore(brain), CallStore(brain)
         self.merged = MergeCounts()
         self.vanished: dict[str, int] = {}
+        self.rows = 0
+        """How many rows the dialer has added up so far."""
 
     def compare(self, table: CallTable, window: Window) -> list[Difference]:
         """Source first, then Brain: a row that lands in between makes a difference, never a false proof."""
@@ -118,6 +126,7 @@ class _Work:
         compared_at = brain_now(self._brain)
         source, strays = self._source.buckets(table, window), self._source.odd(table, window)
         brain = self._proofs.sums(scope, window)
+        self.rows += sum(each.count for each in source.values())
         source_all, brain_all = dict(source), dict(brain)
         odd: dict[datetime, tuple[str, ...]] = {}
         placed = {row.key: row for row in self._proofs.place(scope, strays)}

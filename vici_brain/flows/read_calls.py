@@ -13,7 +13,7 @@ from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait
 from vici_brain.brain.calls import CallStore, MergeCounts
 from vici_brain.domain.call_rows import clean
 from vici_brain.domain.statuses import CallStatus
-from vici_brain.domain.windows import BUCKET, OVERLAP, Window, floor_to
+from vici_brain.domain.windows import OVERLAP, Window, floor_to
 from vici_brain.errors import RetriableError
 from vici_brain.vici.call_reader import CALL_TABLES, CallTable
 from vici_brain.vici.dialer import Dialer, DialerSession
@@ -82,7 +82,7 @@ def read_calls(
                 done = read_slice(session, calls, table, read, dry_run=dry_run)
                 total, slices, most = total + done.counts, slices + 1, max(most, done.counts.read)
                 on_slice(done)
-            start, length = piece.end, _next_length(length, most)
+            start, length = piece.end, next_length(length, most)
         return ReadResult(
             window,
             total,
@@ -110,17 +110,12 @@ def read_slice(session: DialerSession, calls: CallStore, table: CallTable, windo
         with attempt, calls.landing(session.dialer.instance, table.name, session.dialer.zone.key, dry_run=dry_run) as landing:
             for page in session.pages(table, window):
                 landing.stage(clean(page.rows), source_copy=page.source_copy)
-            counts = landing.merge(_whole_buckets(window))
+            counts = landing.merge(window.whole_buckets())
     return SliceDone(table.name, window, counts, perf_counter() - started)
 
 
-def _whole_buckets(window: Window) -> Window | None:
-    first, beyond = floor_to(window.start + BUCKET - timedelta(microseconds=1), BUCKET), floor_to(window.end, BUCKET)
-    return Window(first, beyond) if first < beyond else None
-
-
-def _next_length(length: timedelta, rows: int) -> timedelta:
-    """Twice as long after a nearly empty slice, half after a full one."""
+def next_length(length: timedelta, rows: int) -> timedelta:
+    """Twice as long after a nearly empty slice, half after a full one: what a slice costs is its rows and its one commit."""
     if rows < _FEW_ROWS:
         return min(length * 2, LONGEST)
     return max(length / 2, SHORTEST) if rows > _MANY_ROWS else length

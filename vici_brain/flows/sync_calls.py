@@ -88,7 +88,7 @@ def sync_incremental(sync: Syncing, trigger: str, *, minutes: int | None = None)
     outage of any length is covered, because the ledger and not a cache says how far a dialer was read.
     """
     instance, now = sync.dialer.instance, sync.clock()
-    position = Ledger(sync.brain).position(instance)
+    position = Ledger(sync.brain).position(instance, [table.name for table in CALL_TABLES])
     start = min(position, now) if position else now - FIRST_LOOK_BACK
     if minutes is not None:
         start = now - timedelta(minutes=minutes)
@@ -116,7 +116,8 @@ def fetch_history(
     with lane(sync.brain, sync.dialer.instance, "history"):
         start = window.start
         while start < window.end:
-            batch = Window(start, min(start + BATCH, window.end))
+            # Cut on a bucket: one that two batches share would be read, but by neither as a whole.
+            batch = Window(start, min(floor_to(start + BATCH, BUCKET), window.end))
             yield _fetch_batch(sync, trigger, batch, resume_since or brain_now(sync.brain), pause)
             start = batch.end
 
@@ -157,7 +158,8 @@ def _read_into(entry: JournalEntry, sync: Syncing, window: Window, resume_since:
         StatusStore(sync.brain).mirror(instance, read.statuses)
     if read.counts.new >= _MUCH:
         CallStore(sync.brain).refresh_statistics()
-    coverage = Ledger(sync.brain).coverage(instance, read.window)
+    # The ledger knows whole buckets only, so both sides are counted over these.
+    coverage = Ledger(sync.brain).coverage(instance, read.window.whole_buckets())
     seconds = perf_counter() - started
     result = CallSync(
         window_start=read.window.start,

@@ -1,12 +1,15 @@
 -- The placed rows that say something new, by primary-key look-up. A re-read in which nothing changed ends here: it writes and locks
 -- nothing. An older read and an archive copy (which may be stale) never overwrite a live row; an archived row is only followed when
 -- the archive itself was edited. What is no longer known at the dialer, such as the code of a deleted lead, does not erase what was
--- known.
+-- known. Purged orphans of which a row says something new are back in vici_call_logs by now (purged_that_changed); the others stay out.
 INSERT INTO arriving_calls
 SELECT placed.*
 FROM placed_calls AS placed
 LEFT JOIN vici_call_logs AS held USING (instance, source_table, source_key)
-WHERE held.source_key IS NULL
+WHERE (held.source_key IS NULL AND NOT EXISTS (
+        SELECT FROM purged_orphan_calls AS purged
+        WHERE purged.instance = placed.instance AND purged.source_table = placed.source_table AND purged.source_key = placed.source_key
+   ))
    OR (
         held.read_at <= placed.read_at
         AND NOT (held.source_copy = 'live' AND placed.source_copy = 'archive')

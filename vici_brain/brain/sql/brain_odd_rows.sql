@@ -1,6 +1,6 @@
 -- The rows of a window that are not regular, by key: they are looked up at the dialer one by one.
 SELECT source_key, row_crc, date_bin('5 minutes', called_at, 'epoch') AS bucket_start
-FROM vici_call_logs
+FROM held_call_logs
 WHERE instance = :instance AND source_table = :source_table AND called_at >= :start AND called_at < :end AND vanished_at IS NULL
   AND (extract(epoch FROM called_at) = start_epoch
        AND abs(extract(epoch FROM call_date - (called_at AT TIME ZONE :zone))) <= :tolerance) IS NOT TRUE

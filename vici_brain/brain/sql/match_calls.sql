@@ -25,7 +25,8 @@ WITH by_code AS (
     SELECT * FROM by_code UNION ALL SELECT * FROM by_link UNION ALL SELECT * FROM by_phone
 ), matched AS (
     UPDATE vici_call_logs AS call
-    SET lead_id = winner.lead_id, matched_by = winner.rule, matched_at = clock_timestamp(), match_candidates = winner.candidates
+    SET lead_id = winner.lead_id, matched_by = winner.rule, matched_at = clock_timestamp(), match_candidates = winner.candidates,
+        hidden_at = NULL
     FROM winner
     WHERE call.instance = :instance AND call.source_table = winner.source_table AND call.source_key = winner.source_key
       AND call.lead_id IS NULL

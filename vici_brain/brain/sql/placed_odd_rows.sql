@@ -9,7 +9,7 @@ FROM unnest(
     CAST(:keys AS text[]), CAST(:uniqueids AS text[]), CAST(:call_dates AS timestamp[]), CAST(:start_epochs AS bigint[]),
     CAST(:crcs AS bigint[])
 ) AS odd (source_key, uniqueid, call_date, start_epoch, crc)
-LEFT JOIN vici_call_logs AS held
+LEFT JOIN held_call_logs AS held
     ON held.instance = :instance AND held.source_table = :source_table AND held.source_key = odd.source_key
 LEFT JOIN quarantined_call_logs AS kept
     ON kept.instance = :instance AND kept.source_table = :source_table AND kept.source_key = odd.source_key AND NOT kept.landed

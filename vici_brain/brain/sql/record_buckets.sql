@@ -7,7 +7,7 @@ WITH bucket AS (
     FROM placed_calls WHERE called_at >= :start AND called_at < :end GROUP BY 1
 ), brain AS (
     SELECT date_bin('5 minutes', called_at, 'epoch') AS bucket_start, count(*) AS calls, sum(row_crc) AS crc_sum
-    FROM vici_call_logs
+    FROM held_call_logs
     WHERE instance = :instance AND source_table = :source_table AND called_at >= :start AND called_at < :end AND vanished_at IS NULL
     GROUP BY 1
 )

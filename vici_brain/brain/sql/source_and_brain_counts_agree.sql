@@ -8,7 +8,7 @@ WITH due AS (
     ) AS buckets (bucket_start)
 ), held AS (
     SELECT source_table, date_bin('5 minutes', called_at, 'epoch') AS bucket_start, count(*) AS calls
-    FROM vici_call_logs
+    FROM held_call_logs
     WHERE instance = :instance AND called_at >= :start AND called_at < :end AND vanished_at IS NULL
     GROUP BY 1, 2
 )

@@ -3,7 +3,7 @@
 SELECT DISTINCT ON (source_key)
     source_key, to_jsonb(staged) - 'ordinal' - 'source_copy' AS staged,
     EXISTS (
-        SELECT FROM vici_call_logs AS held
+        SELECT FROM held_call_logs AS held
         WHERE held.instance = :instance AND held.source_table = :source_table AND held.source_key = staged.source_key
     ) AS landed
 FROM staged_calls AS staged

@@ -1,0 +1,227 @@
+"""What a proof promises: it is never false, never stale, finds exactly what differs, and writes nothing that it was not asked to."""
+
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from builders import ask, minutes, one, outbound_row, wall
+from dialer_site import Site, site
+from sqlalchemy import Engine
+
+from vici_brain.brain.calls import CallStore
+from vici_brain.brain.journal import SyncIdentity
+from vici_brain.brain.ledger import Ledger
+from vici_brain.brain.proofs import ProofStore
+from vici_brain.domain.windows import Window
+from vici_brain.flows.prove_calls import ProofResult, reconcile
+from vici_brain.flows.read_calls import read_calls
+from vici_brain.flows.sync_calls import sync_incremental
+
+pytestmark = pytest.mark.mariadb
+HALF_HOUR = minutes(30)
+
+
+@pytest.fixture
+def dialer(mariadb_url: str, brain: Engine) -> Iterator[Site]:
+    with site(mariadb_url, brain) as opened:
+        yield opened
+
+
+def verdict(dialer: Site, minute: float, table: str = "vicidial_log") -> str:
+    """The ledger's state of the bucket that holds the instant."""
+    question = "SELECT state FROM call_log_proofs WHERE source_table = :t AND bucket_start = date_bin('5 minutes', :at, 'epoch')"
+    return str(one(dialer.brain, question, t=table, at=dialer.at(minute)))
+
+
+def differing(result: ProofResult, dialer: Site) -> list[float]:
+    """Minutes after the start at which the differing buckets begin."""
+    return [(each.bucket_start - dialer.start) / minutes(1) for each in result.differing]
+
+
+def test_a_proven_bucket_is_reopened_by_a_later_change_and_proven_again(dialer: Site) -> None:
+    key = dialer.call(2)
+    dialer.run_until(6)
+    assert verdict(dialer, 2) == "proven"
+    dialer.change(key, status="SALE")
+    read_calls(dialer.dialer, CallStore(dialer.brain), Window(dialer.start, dialer.now), clock=dialer.clock)
+    assert verdict(dialer, 2) == "read"
+    assert dialer.prove(HALF_HOUR).differing == ()
+    assert verdict(dialer, 2) == "proven"
+
+
+def test_a_re_read_without_news_leaves_a_proof_standing(dialer: Site) -> None:
+    dialer.call(2)
+    dialer.run_until(6)
+    read_calls(dialer.dialer, CallStore(dialer.brain), Window(dialer.start, dialer.now), clock=dialer.clock)
+    assert verdict(dialer, 2) == "proven"
+
+
+def test_a_call_that_moves_to_another_time_reopens_both_buckets(dialer: Site) -> None:
+    key = dialer.call(2)
+    dialer.run_until(16)
+    moved = dialer.at(7)
+    dialer.change(key, start_epoch=int(moved.timestamp()), call_date=wall(moved))
+    read_calls(dialer.dialer, CallStore(dialer.brain), Window(dialer.at(5), dialer.now), clock=dialer.clock, overlap=minutes(0))
+    assert (verdict(dialer, 2), verdict(dialer, 7)) == ("read", "read")
+
+
+def test_a_row_deleted_at_the_source_makes_exactly_its_bucket_differ(dialer: Site) -> None:
+    keys = [dialer.call(minute) for minute in (1, 3, 7, 12)]
+    dialer.run_until(16)
+    dialer.remove(keys[2])
+    found = dialer.prove(HALF_HOUR, repair=False)
+    assert differing(found, dialer) == [5]
+    assert found.differing[0].samples == (f"{keys[2]}: gone at the dialer",)
+    assert [verdict(dialer, minute) for minute in (1, 7, 12)] == ["proven", "differs", "proven"]
+
+
+def test_without_repair_nothing_is_written_but_verdicts(dialer: Site) -> None:
+    kept, gone = dialer.call(1), dialer.call(2)
+    dialer.run_until(6)
+    dialer.change(kept, status="SALE")
+    dialer.remove(gone)
+    dialer.call(3)
+    before, journal = dialer.oracle.fingerprint(), one(dialer.brain, "SELECT count(*) FROM sync_logs")
+    found = dialer.prove(HALF_HOUR, repair=False)
+    assert len(found.differing[0].samples) == 3
+    assert (found.repaired, found.merged.read, found.vanished) == (0, 0, {})
+    assert dialer.oracle.fingerprint() == before
+    assert one(dialer.brain, "SELECT count(*) FROM sync_logs") == journal
+    assert dialer.prove(HALF_HOUR).proven == found.buckets
+
+
+def test_a_proof_without_repair_does_not_pass_for_a_read(dialer: Site) -> None:
+    dialer.call(1)
+    dialer.run_until(6)
+    dialer.call(20)
+    dialer.call(50)
+    dialer.skip_until(61)
+    dialer.prove(timedelta(hours=1), repair=False)
+    sync_incremental(dialer.sync, "cli")
+    assert one(dialer.brain, "SELECT count(*) FROM vici_call_logs") == 3
+
+
+def test_a_repair_does_not_call_buckets_read_that_have_not_ended(dialer: Site) -> None:
+    key = dialer.call(3)
+    dialer.run_until(6)
+    dialer.change(key, status="SALE")
+    dialer.prove(HALF_HOUR)
+    position = Ledger(dialer.brain).position("vici")
+    assert position is not None
+    assert position <= dialer.now
+    dialer.skip_until(9)
+    dialer.call(8)
+    sync_incremental(dialer.sync, "cli")
+    assert one(dialer.brain, "SELECT count(*) FROM vici_call_logs") == 2
+
+
+IRREGULAR: dict[str, dict[str, Any]] = {
+    "a year for an epoch": {"start_epoch": 2025},
+    "no epoch": {"start_epoch": None},
+    "a zero date": {"call_date": "0000-00-00 00:00:00"},
+    "no date": {"call_date": None},
+    "a partial date": {"call_date": "2025-06-00 12:02:00"},
+    "a host 3 h slow": {"call_date": "2025-06-10 09:52:00"},
+    "a host 3 h fast": {"call_date": "2025-06-10 15:02:00"},
+    "neither date nor epoch": {"call_date": "0000-00-00 00:00:00", "start_epoch": 0},
+    "no time at all": {"call_date": "0000-00-00 00:00:00", "start_epoch": 0, "uniqueid": "nonsense"},
+}
+
+
+@pytest.mark.parametrize("odd", IRREGULAR.values(), ids=IRREGULAR)
+def test_an_irregular_row_lands_is_proven_by_key_followed_and_missed_when_gone(odd: dict[str, Any], dialer: Site) -> None:
+    row = outbound_row(dialer.at(2), "1749571320.7") | odd
+    dialer.call(1)
+    dialer.run_until(41)
+    dialer.exchange.put("vicidial_log", row)
+    key = row["uniqueid"]
+    dialer.system.hourly()
+    dialer.settle()
+    dialer.assert_lossless()
+    dialer.change(key, status="SALE")
+    dialer.settle()
+    dialer.skip_until(240)
+    dialer.settle()
+    dialer.assert_lossless()
+    if key != "nonsense":
+        dialer.remove(key)
+        assert len(dialer.prove(timedelta(hours=5), repair=False).differing) == 1
+        dialer.settle()
+        dialer.assert_lossless()
+
+
+class Meanwhile:
+    """Does something once, between two steps of a proof."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, method: str, act: Callable[[], object]) -> None:
+        real = getattr(ProofStore, method)
+        waiting = [act]
+
+        def step(store: ProofStore, *arguments: Any) -> Any:
+            if waiting:
+                waiting.pop()()
+            return real(store, *arguments)
+
+        monkeypatch.setattr(ProofStore, method, step)
+
+
+@pytest.mark.parametrize("step", ["sums", "record"])
+def test_a_call_that_lands_while_a_proof_is_at_work_never_makes_a_false_proof(
+    step: str, dialer: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The late row comes after the dialer was asked: before Brain is asked, or after both were found equal."""
+    dialer.call(2)
+    dialer.run_until(6)
+
+    def late_row_is_read() -> None:
+        dialer.call(3)
+        read_calls(dialer.dialer, CallStore(dialer.brain), Window(dialer.start, dialer.now), clock=dialer.clock)
+
+    Meanwhile(monkeypatch, step, late_row_is_read)
+    dialer.prove(HALF_HOUR, repair=False)
+    assert verdict(dialer, 2) != "proven"
+    assert dialer.prove(HALF_HOUR, repair=False).differing == ()
+    assert verdict(dialer, 2) == "proven"
+
+
+def test_a_row_that_leaves_the_dialer_while_a_proof_is_at_work_is_found_by_the_next(
+    dialer: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = dialer.call(2)
+    dialer.run_until(6)
+    Meanwhile(monkeypatch, "sums", lambda: dialer.remove(key))
+    dialer.prove(HALF_HOUR)
+    assert dialer.prove(HALF_HOUR).vanished == {"deleted": 1}
+
+
+def test_reconciling_is_one_row_of_the_journal(dialer: Site) -> None:
+    dialer.call(2)
+    dialer.run_until(6)
+    dialer.call(3)
+    gone = dialer.call(4)
+    dialer.run_until(11)
+    dialer.remove(gone)
+    dialer.call(4.5)
+    window = Window(dialer.start, dialer.now)
+    reconcile(dialer.sync, SyncIdentity("vici", "reconcile", "cli", window), repair=True)
+    ((status, start, end, new, details),) = ask(
+        dialer.brain, "SELECT status, window_start, window_end, rows_new, details FROM sync_logs WHERE kind = 'reconcile'"
+    )
+    assert (status, start, end, new) == ("success", dialer.start, dialer.now, 1)
+    assert details == {"buckets": 4, "proven": 4, "repaired": 1, "vanished": {"deleted": 1}, "repair": True}
+
+
+def test_a_reconciliation_that_fails_says_so_in_the_journal(dialer: Site) -> None:
+    dialer.skew = timedelta(minutes=2)
+    with pytest.raises(Exception, match="its clock is"):
+        reconcile(dialer.sync, SyncIdentity("vici", "reconcile", "cli", Window(dialer.start, dialer.at(5))), repair=True)
+    assert ask(dialer.brain, "SELECT status FROM sync_logs") == [("failed",)]
+    assert ask(dialer.brain, "SELECT 1 FROM call_log_proofs") == []
+
+
+def test_buckets_that_have_not_ended_by_the_dialers_clock_are_not_judged(dialer: Site) -> None:
+    dialer.skip_until(13)
+    found = dialer.prove(HALF_HOUR)
+    last: datetime = one(dialer.brain, "SELECT max(bucket_start) FROM call_log_proofs")
+    assert (last, found.window.end) == (dialer.at(5), dialer.at(10))
