@@ -1,4 +1,4 @@
-"""The check that shows a silent dialer in the catalog; the sensor marks it every quarter of an hour, a person can run it any time.
+"""The check that shows a silent dialer in the catalog; a sensor marks it every quarter of an hour, a person can run it any time.
 
 Belongs here: the check's definition. Does not: looking (flows/watch_silence) or the marks without a run (sensors/silence).
 """
@@ -18,8 +18,8 @@ def silence_check(dialer: DialerSettings) -> dg.AssetChecksDefinition:
     @dg.asset_check(
         name=CHECK,
         asset=checked_asset(dialer.name),
-        description="No alert is open about the dialer or one of its campaigns having gone silent. If not: is the dialer on, do agents "
-        "log in, does its hopper have leads? The alert ends by itself when calls come again.",
+        description="No alert is open about the dialer or one of its campaigns having gone silent. If not: is the dialer on, do "
+        "agents log in, does its hopper have leads? The alert ends by itself when calls come again.",
     )
     def dialer_is_as_busy_as_usual(
         context: dg.AssetCheckExecutionContext, connections: dg.ResourceParam[Connections]

@@ -1,7 +1,8 @@
 """Dialers that have gone silent: a look every quarter of an hour, an alert, and the mark of a check on the dialer's own table.
 
-Belongs here: what a look is in Dagster's words. Does not: the verdict (domain/silence), the alerts (flows/watch_silence), or the check's
-definition (checks/silence), which a person can run by hand. The mark is reported without a run: one of those costs three seconds.
+Belongs here: when to look, and what a tick reports. Does not: the verdict (domain/silence), the alerts (flows/watch_silence), or
+the check's definition (checks/silence), which a person can run by hand. The mark is reported without a run: one of those costs
+three seconds.
 """
 
 from collections.abc import Sequence
@@ -24,7 +25,7 @@ def dialer_silence(dialers: Sequence[DialerSettings]) -> dg.SensorDefinition:
         default_status=dg.DefaultSensorStatus.RUNNING,
         description="Raises an alert when a dialer has no calls for an hour in which its past eight weeks say that it should",
     )
-    def watch(context: dg.SensorEvaluationContext, connections: dg.ResourceParam[Connections]) -> dg.SensorResult:
+    def watch(_context: dg.SensorEvaluationContext, connections: dg.ResourceParam[Connections]) -> dg.SensorResult:
         looks = [look(connections, dialer) for dialer in dialers]
         marks = [mark for seen in looks if isinstance(seen, SilenceWatch) and (mark := evaluation_of(seen)) is not None]
         return dg.SensorResult(skip_reason="; ".join(told(seen) for seen in looks), asset_events=marks)

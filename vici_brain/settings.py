@@ -4,10 +4,11 @@ Belongs here: names, defaults, validation, and opening what a setting names. Doe
 environment variable that holds one), nor anything that happens at import.
 """
 
+import json
 import os
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -119,8 +120,8 @@ class Settings:
         return f"sqlite:///{self.home / f'dialer-{instance}.sqlite3'}"
 
     def simulated_dialer_memory(self, instance: str) -> Path:
-        """The file that remembers how large the simulated site was made; without it there is no simulated dialer yet."""
-        return self.home / f"dialer-{instance}.json"
+        """See :func:`memory_of`."""
+        return memory_of(self.home, instance)
 
     def open_dialer(self, instance: str) -> Dialer:
         """The dialer, not yet connected; raises ConfigurationError when the variable with its address is not set."""
@@ -154,12 +155,14 @@ def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
     variables = os.environ if environment is None else environment  # noqa: TID251 - the one place
     given = {name: value for name, value in variables.items() if value.strip()}
     file = _read_file(given["VICI_BRAIN_CONFIG"]) if "VICI_BRAIN_CONFIG" in given else ConfigFile()
+    home = Path(given.get("VICI_BRAIN_HOME", ".vici-brain")).expanduser().resolve()
+    dialers = _dialers(file, given)
     return Settings(
-        home=Path(given.get("VICI_BRAIN_HOME", ".vici-brain")).expanduser().resolve(),
+        home=home,
         brain_url=_secret(given.get("BRAIN_DATABASE_URL")),
         dagster_url=_secret(given.get("DAGSTER_DATABASE_URL")),
-        dialers=_dialers(file, given),
-        sync_start=_sync_start(given.get("VICI_SYNC_START"), file),
+        dialers=dialers,
+        sync_start=_sync_start(given.get("VICI_SYNC_START"), file, [memory_of(home, it.name) for it in dialers if it.simulated]),
         slow_sync_seconds=file.slow_sync_seconds,
         stale_after=timedelta(minutes=file.stale_after_minutes),
         simulated_url=_secret(given.get("VICI_SIMULATED_DATABASE_URL")),
@@ -232,8 +235,16 @@ def _dialer(table: DialerTable, given: Mapping[str, str]) -> DialerSettings:
     return DialerSettings(table.name, table.time_zone, SecretStr(url), "" if password else table.password_env, policy)
 
 
-def _sync_start(given: str | None, file: ConfigFile) -> date:
-    """The configured day, else the first day of the quarter 90 days ago: a start that moved daily would rebuild Dagster's caches."""
+def memory_of(home: Path, instance: str) -> Path:
+    """The file that remembers how large a simulated site was made; without it there is no simulated dialer yet."""
+    return home / f"dialer-{instance}.json"
+
+
+def _sync_start(given: str | None, file: ConfigFile, memories: Sequence[Path]) -> date:
+    """The configured day; else that on which the simulated dialers opened; else the first day of the quarter 90 days ago.
+
+    A start that moved every day would make Dagster rebuild its caches every day.
+    """
     if given is not None:
         try:
             return date.fromisoformat(given)
@@ -241,6 +252,8 @@ def _sync_start(given: str | None, file: ConfigFile) -> date:
             raise ConfigurationError(f"VICI_SYNC_START is {given!r}; write a UTC date like 2026-01-31") from None
     if file.sync_start is not None:
         return file.sync_start
+    if made := [memory for memory in memories if memory.exists()]:
+        return min(date.fromisoformat(json.loads(memory.read_text())["first_day"]) for memory in made)
     day = (datetime.now(UTC) - timedelta(days=90)).date()
     return day.replace(month=(day.month - 1) // 3 * 3 + 1, day=1)
 

@@ -166,3 +166,16 @@ def test_checks_started_without_a_partition_look_at_the_last_day_that_was_read(c
     result = alone.resolve_job_def("only_checks").execute_in_process(instance=centre.instance)
     window = evaluation(result, "statuses_are_known").metadata["window"].value
     assert window == "[2025-06-09 16:05:00, 2025-06-10 16:05:00) UTC"
+
+
+def test_a_hole_in_the_past_does_not_make_calls_stale(centre: CallCentre, brain: Engine) -> None:
+    hole = "DELETE FROM call_log_proofs WHERE bucket_start = '2025-06-10 15:50+00'"
+    centre.now = None
+    assert centre.sync_range(NOON - minutes(30), NOON).success
+    centre.now = NOON + minutes(7)
+    assert verdicts(check(centre, brain, hole))["calls_are_fresh"]
+
+
+def test_a_table_that_is_never_read_makes_calls_stale(centre: CallCentre, brain: Engine) -> None:
+    unread = "DELETE FROM call_log_proofs WHERE source_table = 'vicidial_closer_log'"
+    assert not verdicts(check(centre, brain, unread))["calls_are_fresh"]

@@ -1,4 +1,4 @@
-"""Years of a call centre as counts per five minutes, and the watch over them as the sensor keeps it: a verdict for each five minutes.
+"""Years of a call centre as counts per five minutes, and the watch over them as the sensor keeps it.
 
 The simulated dialer's own day plans are the source: weekday and lunch profile, holidays, campaigns, in-groups, clock changes.
 """

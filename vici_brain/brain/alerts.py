@@ -15,11 +15,13 @@ from vici_brain.brain.database import brain_errors
 
 _OPEN = text("""
     SELECT coalesce(metadata ->> 'campaign', '') AS campaign, detected_at FROM data_consistency_alerts
-    WHERE alert_type = ANY(:types) AND entity_type = 'dialer_instance' AND metadata ->> 'instance' = :instance AND corrected_at IS NULL
+    WHERE alert_type = ANY(:types) AND entity_type = 'dialer_instance' AND metadata ->> 'instance' = :instance
+      AND corrected_at IS NULL
 """)
 # The unique index of open alerts decides: of two watchers at once one raises.
 _RAISE = text("""
-    INSERT INTO data_consistency_alerts (alert_type, severity, entity_type, description, metadata, detected_at, created_at, updated_at)
+    INSERT INTO data_consistency_alerts
+        (alert_type, severity, entity_type, description, metadata, detected_at, created_at, updated_at)
     VALUES (:alert_type, :severity, 'dialer_instance', :description, CAST(:metadata AS jsonb), :at, :at, :at)
     ON CONFLICT DO NOTHING RETURNING id
 """)

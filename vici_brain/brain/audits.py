@@ -91,7 +91,7 @@ AUDITS = (
         FRESHNESS,
         "vici_call_logs",
         is_error=True,
-        promise="The ledger says that the dialer was read up to a few minutes ago, whatever backfills are doing",
+        promise="The ledger says that every table of calls was read up to a few minutes ago, whatever backfills are doing",
         remedy="See whether the five-minute schedule is on and what its last runs failed of",
     ),
     Audit(
@@ -142,7 +142,7 @@ class Audits:
 
     def last_day(self, instance: str) -> Window:
         """The 24 hours up to where the dialer was read, for whoever asks without naming a window."""
-        end = Ledger(self._engine).position(instance) or self._clock()
+        end = Ledger(self._engine).newest(instance, self._source_tables) or self._clock()
         return Window(floor_to(end, BUCKET) - timedelta(days=1), floor_to(end, BUCKET))
 
     def _of_window(self, connection: Connection, audit: Audit, instance: str, window: Window) -> Finding:
@@ -167,10 +167,10 @@ class Audits:
 
     def _freshness(self, audit: Audit, instance: str, window: Window) -> Finding:
         """A dialer whose history is being filled is not fresh yet; only a run over recent calls makes an alarm of it."""
-        position, now = Ledger(self._engine).position(instance), self._clock()
+        newest, now = Ledger(self._engine).newest(instance, self._source_tables), self._clock()
         is_history = window.end < now - self._stale_after
-        allowed: dict[str, object] = {"allowed_minutes": self._stale_after.total_seconds() / 60, "read_until": position}
-        if position is None:
+        allowed: dict[str, object] = {"allowed_minutes": self._stale_after.total_seconds() / 60, "read_until": newest}
+        if newest is None:
             return Finding(audit, 1, details=allowed, is_history=is_history)
-        behind: dict[str, object] = {"minutes_behind": round((now - position).total_seconds() / 60, 1)}
-        return Finding(audit, int(now - position > self._stale_after), details=allowed | behind, is_history=is_history)
+        behind: dict[str, object] = {"minutes_behind": round((now - newest).total_seconds() / 60, 1)}
+        return Finding(audit, int(now - newest > self._stale_after), details=allowed | behind, is_history=is_history)

@@ -87,10 +87,10 @@ class Landing:
             return_changed(self._connection, self._scope)
         arriving = self._run(load("arriving_calls")) if placed else 0
         updated = self._run(load("keep_history")) if arriving else 0
-        merged = self._run(load("merge_calls")) if arriving else 0
-        archived = int(self._connection.execute(load("keep_over_archive"), self._scope).scalar_one()) if self._archived else 0
         if arriving:
             self._run(load("reopen_buckets"))
+        merged = self._run(load("merge_calls")) if arriving else 0
+        archived = int(self._connection.execute(load("keep_over_archive"), self._scope).scalar_one()) if self._archived else 0
         quarantined = self._quarantine(read - placed)
         if ledger is not None and ledger.length:
             self._connection.execute(load("record_buckets"), self._scope | {"start": ledger.start, "end": ledger.end})

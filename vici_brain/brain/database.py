@@ -117,6 +117,22 @@ def migrate(engine: Engine) -> list[str]:
         return [revision.revision for revision in script.iterate_revisions(head, before)][::-1]
 
 
+LEAD_LOOKUPS = {
+    "leads_external_lead_id_lookup": "CREATE INDEX leads_external_lead_id_lookup ON leads (external_lead_id)",
+    "leads_normalised_phone_lookup": (
+        "CREATE INDEX leads_normalised_phone_lookup ON leads (normalised_phone('1'::text, phone::text))"
+    ),
+}
+
+
+def missing_lead_lookups(engine: Engine) -> list[str]:
+    """Statements for the owner of ``leads``, when the migration was not allowed to make the indexes that matching needs."""
+    with brain_errors(), engine.connect() as connection:
+        names = text("SELECT indexname FROM pg_indexes WHERE tablename = 'leads'")
+        present = set(connection.scalars(names))
+    return [f"{statement};" for name, statement in LEAD_LOOKUPS.items() if name not in present]
+
+
 def _require_usable_leads(connection: Connection) -> None:
     """The CRM's own ``leads`` must have the columns that are used; a table of another shape is never altered."""
     inspector = inspect(connection)

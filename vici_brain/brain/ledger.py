@@ -29,6 +29,13 @@ _POSITION = text("""
     )
     SELECT min(position) FROM ends
 """)
+# One step down the key of the ledger for each table, however long the history.
+_NEWEST = text("""
+    SELECT CASE WHEN count(newest) = count(*) THEN min(newest) + interval '5 minutes' END FROM (
+        SELECT (SELECT max(bucket_start) FROM call_log_proofs WHERE instance = :instance AND source_table = name) AS newest
+        FROM unnest(CAST(:tables AS text[])) AS tables (name)
+    ) AS newest_of_each
+""")
 _COVERAGE = text("""
     SELECT count(*) AS buckets, coalesce(sum(source_count), 0) AS source_count,
            (SELECT count(*) FROM held_call_logs
@@ -67,6 +74,12 @@ class Ledger:
         with brain_errors(), self.engine.connect() as connection:
             position: datetime | None = connection.scalar(_POSITION, scope)
         return position
+
+    def newest(self, instance: str, source_tables: Sequence[str]) -> datetime | None:
+        """The end of the newest bucket read of every one of ``source_tables``, whatever holes lie before it."""
+        with brain_errors(), self.engine.connect() as connection:
+            newest: datetime | None = connection.scalar(_NEWEST, {"instance": instance, "tables": list(source_tables)})
+        return newest
 
     def coverage(self, instance: str, window: Window) -> Coverage:
         """What the ledger says of ``window``, and how many rows Brain holds in it."""

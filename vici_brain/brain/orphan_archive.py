@@ -23,8 +23,8 @@ _DUE = """
     WHERE instance = :instance AND called_at < :cutoff AND lead_id IS NULL AND (vanished_at IS NULL OR vanish_reason = 'expired')
       AND (hidden_at IS NULL OR :hidden_too)
 """
-_COUNT = text(f"SELECT count(*) AS calls, min(called_at) AS first, max(called_at) AS last {_DUE}")  # noqa: S608 - the constant above
-_READ = text(f"SELECT {NAMED} {_DUE} ORDER BY called_at, source_table, source_key")  # noqa: S608 - constants and the schema's columns
+_COUNT = text(f"SELECT count(*) AS calls, min(called_at) AS first, max(called_at) AS last {_DUE}")
+_READ = text(f"SELECT {NAMED} {_DUE} ORDER BY called_at, source_table, source_key")
 _STAGE = text("CREATE TEMPORARY TABLE exported_calls (LIKE vici_call_logs) ON COMMIT DROP")
 _COPY = sql.SQL("COPY exported_calls ({}) FROM STDIN").format(sql.SQL(", ").join(map(sql.Identifier, COLUMNS)))
 # Keeps merges and matches out until the calls have moved: see brain/purged_calls. Readers go on.
@@ -85,6 +85,15 @@ class Act:
     sha256: str
 
 
+@dataclass(frozen=True, slots=True)
+class BroughtBack:
+    """Calls that came back, those of them that only the file held, and those that are not as they were exported."""
+
+    calls: int
+    only_in_file: int = 0
+    differing: tuple[str, ...] = ()
+
+
 class OrphanArchive:
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
@@ -102,7 +111,7 @@ class OrphanArchive:
             yield from found.partitions(batch)
 
     def put_away(self, act: Act, batches: Iterable[Sequence[Sequence[Any]]]) -> Purge | None:
-        """Hides or purges those of the given rows that are still the same in every column, with their audit row, in one transaction.
+        """Hides or purges those of the given rows that are still the same in every column; with the audit row one transaction.
 
         A call that changed, vanished or found its lead since it was exported is left alone. ``None`` when none was left.
         """
@@ -126,33 +135,31 @@ class OrphanArchive:
             connection.execute(text("UPDATE orphan_purges SET calls = :moved WHERE id = :id"), {"moved": moved, "id": purge_id})
             return _purge(connection.execute(_PURGE, {"id": purge_id}).one())
 
-    def bring_back(self, purge: Purge, batches: Iterable[Sequence[Sequence[Any]]] | None, actor: str) -> tuple[int, int, list[str]]:
-        """Undoes ``purge`` in one transaction; calls that came back, those of them that only the file held, and keys that are not as exported.
+    def bring_back(self, purge: Purge, batches: Iterable[Sequence[Sequence[Any]]] | None, actor: str) -> BroughtBack:
+        """Undoes ``purge`` in one transaction.
 
-        With ``batches`` (the rows of the export) each call is compared with them in every column. Undone by the caller's error
-        if there is a difference: nothing is restored then.
+        With ``batches``, the rows of a purge's export, each call is compared with them in every column, and what Brain holds
+        nowhere any more comes from them. Nothing is done if there is a difference.
         """
         with brain_errors(), self.engine.connect() as connection:
             values = {"purge_id": purge.id, "instance": purge.instance, "acted_at": purge.acted_at}
-            connection.execute(_LOCK)
-            if purge.mode == "hidden":
-                moved = connection.execute(load("show_orphans"), values).all()
-            else:
-                moved = connection.execute(move_back(_PURGED_BY), values).all()
-            only_in_file, differing = 0, list[str]()
             if batches is not None:
                 _stage(connection, batches)
-                if purge.mode == "purged":
-                    only_in_file = len(connection.execute(load("restore_from_file"), values).all())
+            connection.execute(_LOCK)
+            back = load("show_orphans") if purge.mode == "hidden" else move_back(_PURGED_BY)
+            moved = connection.execute(back, values).all()
+            done = BroughtBack(len(moved))
+            if batches is not None:
+                only_in_file = len(connection.execute(load("restore_from_file"), values).all())
                 keys = {"tables": [row.source_table for row in moved], "keys": [row.source_key for row in moved]}
-                differing = list(connection.scalars(load("restored_otherwise"), values | keys))
-            if differing:
+                differing = tuple(connection.scalars(load("restored_otherwise"), values | keys))
+                done = BroughtBack(len(moved) + only_in_file, only_in_file, differing)
+            if done.differing:
                 connection.rollback()
-                return 0, 0, differing
-            calls = len(moved) + only_in_file
-            connection.execute(_RESTORED, {"purge_id": purge.id, "actor": actor, "calls": calls})
+                return done
+            connection.execute(_RESTORED, {"purge_id": purge.id, "actor": actor, "calls": done.calls})
             connection.commit()
-        return calls, only_in_file, []
+        return done
 
     def purge(self, purge_id: int) -> Purge | None:
         with brain_errors(), self.engine.connect() as connection:

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
+import pyarrow as pa  # type: ignore[import-untyped]
+import pyarrow.parquet as pq  # type: ignore[import-untyped]
 from sqlalchemy import BigInteger, Column, DateTime, Integer, Numeric, Text
 from sqlalchemy.dialects.postgresql import ARRAY
 
@@ -47,7 +47,7 @@ def _arrow_type(column: Column[Any]) -> pa.DataType:
     raise TypeError(f"no Parquet type for {column.name}: {column.type!r}")
 
 
-SCHEMA = pa.schema([pa.field(column.name, _arrow_type(column), nullable=bool(column.nullable)) for column in vici_call_logs.columns])
+SCHEMA = pa.schema([pa.field(each.name, _arrow_type(each), nullable=bool(each.nullable)) for each in vici_call_logs.columns])
 """The columns of vici_call_logs with types that hold every value of theirs exactly."""
 
 
@@ -113,8 +113,11 @@ def read_file(path: Path) -> Iterator[list[tuple[Any, ...]]]:
     """The rows of an export in batches, in the order of :data:`SCHEMA`."""
     with pq.ParquetFile(path) as file:
         for group in range(file.num_row_groups):
-            for batch in file.iter_batches(row_groups=[group], columns=SCHEMA.names):
-                yield list(zip(*(batch.column(name).to_pylist() for name in SCHEMA.names), strict=True))
+            for batch in file.iter_batches(row_groups=[group]):
+                # A file from before a column existed says nothing of it.
+                held = set(batch.schema.names)
+                columns = [batch.column(name).to_pylist() if name in held else [None] * len(batch) for name in SCHEMA.names]
+                yield list(zip(*columns, strict=True))
 
 
 def sha256_of(path: Path) -> str:

@@ -22,6 +22,12 @@ _KEYS = text("""
     WHERE instance = :instance AND source_table = :source_table AND called_at >= :start AND called_at < :end
       AND vanished_at IS NULL
 """)
+# A merge locks the buckets it touches too: of a merge and a verdict on the same bucket, one always sees what the other did.
+_LOCK = text("""
+    SELECT FROM call_log_proofs
+    WHERE instance = :instance AND source_table = :source_table AND bucket_start >= :start AND bucket_start < :end
+    ORDER BY bucket_start FOR UPDATE
+""")
 _TIMESTAMP_LENGTH = len("2026-01-01 00:00:00")
 
 
@@ -111,11 +117,15 @@ class ProofStore:
         with brain_errors(), self.engine.connect() as connection:
             return {row.source_key: row.row_crc for row in connection.execute(_KEYS, scope.over(window))}
 
-    def vanish(self, scope: Scope, keys: Sequence[str], gone_at: datetime) -> dict[str, int]:
-        """Stamps calls that are gone at the dialer; how many by reason (``rewritten``, ``deleted``, ``expired``)."""
+    def vanish(self, scope: Scope, keys: Sequence[str], gone_at: datetime, dialer_now: datetime) -> dict[str, int]:
+        """Stamps calls that are gone at the dialer; how many by reason (``rewritten``, ``deleted``, ``expired``).
+
+        Stamps are dated by Brain's clock; how old a call had become is told by the dialer's.
+        """
         if not keys:
             return {}
         values = {"instance": scope.instance, "source_table": scope.source_table, "keys": list(keys), "gone_at": gone_at}
+        values["dialer_now"] = dialer_now
         counts: dict[str, int] = {}
         with brain_errors(), self.engine.begin() as connection:
             for reason in connection.scalars(load("vanish_calls"), values):
@@ -129,9 +139,7 @@ class ProofStore:
         differing = {each.bucket_start for each in verdict.differences}
         buckets = list(verdict.window.buckets())
         source, brain, nothing = verdict.source, verdict.brain, BucketSum()
-        values = {
-            "instance": scope.instance,
-            "source_table": scope.source_table,
+        values = scope.over(verdict.window) | {
             "compared_at": verdict.compared_at,
             "buckets": buckets,
             "states": ["differs" if start in differing else "proven" for start in buckets],
@@ -141,6 +149,7 @@ class ProofStore:
             "brain_sums": [brain.get(start, nothing).crc_sum for start in buckets],
         }
         with brain_errors(), self.engine.begin() as connection:
+            connection.execute(_LOCK, values)
             connection.execute(load("record_proofs"), values)
 
 

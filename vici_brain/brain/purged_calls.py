@@ -3,9 +3,9 @@
 Belongs here: moves out of purged_orphan_calls, and the stamp on purged calls that are gone at the dialer. Does not: purging and
 restoring on command (brain/orphan_archive), or proving, which counts both tables (the view held_call_logs).
 
-A purged call stays out only as long as there is nothing to say of it: the dialer shows exactly the row that was exported, and no lead
-fits it. Otherwise it goes back first, whole and as it was, and is then merged or matched like any other. So the merge and the match
-keep all their guards, and need to know nothing of purges.
+A purged call stays out only as long as there is nothing to say of it: the dialer shows exactly the row that was exported, and no
+lead fits it. Otherwise it goes back first, whole and as it was, and is then merged or matched like any other. So the merge and
+the match keep all their guards, and need to know nothing of purges.
 """
 
 from functools import cache
@@ -19,7 +19,7 @@ from vici_brain.brain.sql import load
 COLUMNS = tuple(column.name for column in vici_call_logs.columns)
 """The columns of a call, in the order of vici_call_logs."""
 NAMED = ", ".join(COLUMNS)
-# What the writes of a merge take anyway, but from the start: a purge waits for it, and no call is moved away between finding and writing.
+# What the writes of a merge take anyway, but from the start: a purge waits, so no call moves away between finding and writing.
 _LOCK = text("LOCK TABLE vici_call_logs IN ROW EXCLUSIVE MODE")
 
 

@@ -16,9 +16,10 @@ from rich.console import Console
 from sqlalchemy import Engine
 
 from vici_brain.brain.database import migrate as migrate_brain
+from vici_brain.brain.database import missing_lead_lookups
 from vici_brain.brain.journal import SyncIdentity
 from vici_brain.brain.overview import Overview
-from vici_brain.cli import pages, site
+from vici_brain.cli import orphans, pages, site
 from vici_brain.cli.progress import history_progress
 from vici_brain.domain.windows import BUCKET, Window, floor_to
 from vici_brain.errors import ConfigurationError, DifferenceError, ViciBrainError
@@ -31,6 +32,7 @@ from vici_brain.settings import Settings, load_settings
 _HELP = "Replicates the call history of ViciDial dialers into Brain (PostgreSQL), and proves that nothing is missing."
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=_HELP)
 site.register(app)
+orphans.register(app)
 _err = Console(stderr=True, highlight=False)
 Instances = Annotated[
     list[str] | None,
@@ -72,7 +74,12 @@ def migrate() -> None:
     """Make or update Brain's tables."""
     with _opened() as (_, brain):
         applied = migrate_brain(brain)
+        lookups = missing_lead_lookups(brain)
     pages.say(f"applied: {', '.join(applied)}" if applied else "Brain is up to date")
+    if lookups:
+        pages.say("leads belongs to another role: ask its owner to run these, or matching will be slow")
+        for statement in lookups:
+            pages.say(f"  {statement}")
 
 
 @app.command("sync-incremental")

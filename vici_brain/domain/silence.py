@@ -1,12 +1,12 @@
 """Whether a dialer is silent when its own past says that it should be busy.
 
-Belongs here: the verdict on an hour from counts, and what a verdict changes about the open silences. Does not: counting (brain/activity)
-or keeping alerts (brain/alerts).
+Belongs here: the verdict on an hour from counts, and what a verdict changes about the open silences. Does not: counting
+(brain/activity) or keeping alerts (brain/alerts).
 
-The past is the same hour of the week, on the dialer's own clock, of eight weeks. Days that were quiet as a whole (holidays) are left
-out; of the rest the median is taken, and lowered to what a slow decline leads to. An hour is silent when it has at most a tenth
-of that: a dialer whose dialling died still gets a few inbound calls, so zero would see nothing. Days that are holidays without a
-precedent in eight weeks do raise one alarm, which stays open until calls come again.
+The past is the same hour of the week, on the dialer's own clock, of eight weeks. Days that were quiet as a whole (holidays) are
+left out; of the rest the median is taken, and lowered to what a slow decline leads to. An hour is silent when it has at most a
+tenth of that: a dialer whose dialling died still gets a few inbound calls, so zero would see nothing. A holiday itself, unlike
+anything in eight weeks, does raise one alarm, which stays open until calls come again.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -52,7 +52,7 @@ class HourSeen:
 
 @dataclass(frozen=True, slots=True)
 class Signals:
-    """What is known at ``now``: the last full hour that was read, the same hour of each past week (newest first), the newest call."""
+    """What is known at ``now``: the hour before it, the same hour of each past week (newest first), and the newest call."""
 
     now: datetime
     last: HourSeen
@@ -81,7 +81,7 @@ class Change:
 
 
 def same_hours(end: datetime, zone: ZoneInfo) -> Iterator[tuple[Window, Window]]:
-    """The hour before ``end`` and the same wall hour of each week before, each with its local day; clock changes shift them in UTC."""
+    """The hour before ``end`` and the same wall hour of each past week, each with its local day; in UTC, clock changes shift it."""
     wall = (end - HOUR).astimezone(zone).replace(tzinfo=None)
     for week in range(WEEKS + 1):
         then = wall - timedelta(weeks=week)
@@ -93,18 +93,25 @@ def same_hours(end: datetime, zone: ZoneInfo) -> Iterator[tuple[Window, Window]]
 
 def judge(signals: Signals) -> Verdict:
     """What the last hour means, beside the same hour of past weeks."""
-    last, past = signals.last, list(enumerate(signals.past, start=1))
+    last = signals.last
     if not last.is_read:
-        return Verdict("unknown_not_read", last.calls, 0.0, ("the last hour was not read whole, so it may have had any number of calls",))
-    kept = _workdays([(week, hour) for week, hour in past if hour.is_read])
+        reason = "the last hour was not read whole, so it may have had any number of calls"
+        return Verdict("unknown_not_read", last.calls, 0.0, (reason,))
+    kept = _workdays([(week, hour) for week, hour in enumerate(signals.past, start=1) if hour.is_read])
     if len(kept) < ENOUGH_WEEKS:
-        reason = f"{len(kept)} of the past {len(past)} weeks can be compared with; {ENOUGH_WEEKS} are needed"
+        reason = f"{len(kept)} of the past {len(signals.past)} weeks can be compared with; {ENOUGH_WEEKS} are needed"
         return Verdict("not_enough_history", last.calls, 0.0, (reason,), back=_back(last, {}))
+    return _compared(signals, kept)
+
+
+def _compared(signals: Signals, kept: list[tuple[int, HourSeen]]) -> Verdict:
+    """The verdict on an hour that was read, beside weeks that can be compared with."""
+    last = signals.last
     counts = {week: hour.calls for week, hour in kept}
     trend = min(_median(counts), _trend(counts))
     usual = {name: _median({week: hour.by_campaign.get(name, 0) for week, hour in kept}) for name in last.by_campaign}
     back = _back(last, usual | {DIALER: trend})
-    usually = f"{last.calls} calls in the last hour; {trend:.0f} are usual, from {len(kept)} of {len(past)} weeks"
+    usually = f"{last.calls} calls in the last hour; {trend:.0f} are usual, from {len(kept)} of {len(signals.past)} weeks"
     if trend < BUSY_FROM:
         kind: Kind = "declining" if _declines(counts) else "closed_hours"
         return Verdict(kind, last.calls, trend, (usually, f"fewer than {BUSY_FROM:.0f}: silence says nothing here"), back=back)
@@ -123,8 +130,8 @@ def judge(signals: Signals) -> Verdict:
 def change(opened: Mapping[str, datetime], verdict: Verdict, now: datetime) -> Change:
     """Raises what is silent and not open yet; resolves what has calls again, and campaigns that have ended.
 
-    One open alert a silence: closed hours and hours that were not read neither raise nor resolve, so a weekend in between does not
-    make it two. While the whole dialer is silent, its campaigns are not judged apart.
+    One open alert a silence: closed hours and hours that were not read neither raise nor resolve, so a weekend in between does
+    not make it two. While the whole dialer is silent, its campaigns are not judged apart.
     """
     resolved = {name: f"calls came again: {verdict.reasons[0]}" for name in opened if name in verdict.back}
     for name, since in opened.items():
@@ -175,7 +182,8 @@ def _silent_campaigns(last: HourSeen, kept: list[tuple[int, HourSeen]]) -> dict[
         often = min(often, _trend(counts))
         others = float(median(hour.calls - hour.by_campaign.get(name, 0) for _, hour in kept))
         works = last.calls - calls >= max(1.0, others * WORKING_SHARE)
-        steady = counts[min(counts)] > often * QUIET_SHARE and sum(count > often * QUIET_SHARE for count in counts.values()) >= len(kept) * 0.75
+        quiet = [week for week, count in counts.items() if count <= often * QUIET_SHARE]
+        steady = min(counts) not in quiet and len(quiet) <= len(kept) / 4
         if often >= BUSY_FROM and calls <= often * QUIET_SHARE and works and steady:
             found[name] = often
     return found

@@ -8,8 +8,9 @@ is then read again, rows that the dialer no longer has are stamped, and it is co
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from time import perf_counter
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import Engine
 
@@ -130,16 +131,17 @@ class _Work:
         source_all, brain_all = dict(source), dict(brain)
         odd: dict[datetime, tuple[str, ...]] = {}
         placed = {row.key: row for row in self._proofs.place(scope, strays)}
+        dates = {row.key: row.call_date for row in strays}
         for row in placed.values():
             _add(source_all, window, row.bucket_start, row.crc)
             if not row.is_held:
-                _note(odd, window, row.bucket_start, row.key)
+                _note(odd, window, row.key, row.bucket_start, _bucket_of(dates[row.key], window, self._session.dialer.zone))
         held = self._proofs.odd_rows(scope, window)
         present = self._source.present(table, list(held))
         for key, (crc, bucket) in held.items():
             _add(brain_all, window, bucket, crc)
             if present.get(key) != crc:
-                _note(odd, window, bucket, key)
+                _note(odd, window, key, bucket)
             elif key not in placed:
                 _add(source_all, window, bucket, crc)
         differences = compare(table.name, window, source, brain, odd)
@@ -150,11 +152,12 @@ class _Work:
         """Reads the differing buckets again, stamps what is gone at the dialer, and compares once more."""
         scope = self._scope(table)
         for stretch in _stretches(differences):
-            self.merged += read_slice(self._session, self._calls, table, _widened(stretch)).counts
+            # The margins, which may not have ended yet, are read for the stretch's sake and do not count as read.
+            self.merged += read_slice(self._session, self._calls, table, _widened(stretch), ledger=stretch).counts
             keys = list(self._proofs.rows(scope, stretch))
             present = self._source.present(table, keys)
             gone = [key for key in keys if key not in present]
-            for reason, count in self._proofs.vanish(scope, gone, brain_now(self._brain)).items():
+            for reason, count in self._proofs.vanish(scope, gone, brain_now(self._brain), self._session.utc_now()).items():
                 self.vanished[reason] = self.vanished.get(reason, 0) + count
         return self.compare(table, window)
 
@@ -181,10 +184,24 @@ def _add(sums: dict[datetime, BucketSum], window: Window, bucket: datetime | Non
         sums[bucket] = BucketSum(held.count + 1, held.crc_sum + crc)
 
 
-def _note(odd: dict[datetime, tuple[str, ...]], window: Window, bucket: datetime | None, key: str) -> None:
-    """A row whose bucket lies elsewhere counts against the first one here: it was found here, and re-reading here mends it."""
-    start = bucket if bucket is not None and window.start <= bucket < window.end else window.start
-    odd[start] = (*odd.get(start, ()), key)
+def _note(odd: dict[datetime, tuple[str, ...]], window: Window, key: str, *buckets: datetime | None) -> None:
+    """A row counts against the bucket it belongs to and against the one of its wall time, where re-reading finds it.
+
+    One that has neither here counts against the first bucket: it was found here, and any window reads it again.
+    """
+    starts = {each for each in buckets if each is not None and window.start <= each < window.end} or {window.start}
+    for start in starts:
+        odd[start] = (*odd.get(start, ()), key)
+
+
+def _bucket_of(call_date: str | None, window: Window, zone: ZoneInfo) -> datetime | None:
+    """The bucket of ``window`` that holds a wall time, which in the hour that clocks are put back may be of either pass."""
+    try:
+        wall = datetime.fromisoformat((call_date or "")[: len("2026-01-01 00:00:00")])
+    except ValueError:
+        return None
+    starts = [floor_to(wall.replace(tzinfo=zone, fold=fold).astimezone(UTC), BUCKET) for fold in (0, 1)]
+    return next((start for start in starts if window.start <= start < window.end), None)
 
 
 def _stretches(differences: list[Difference]) -> list[Window]:

@@ -96,8 +96,19 @@ def read_calls(
         )
 
 
-def read_slice(session: DialerSession, calls: CallStore, table: CallTable, window: Window, *, dry_run: bool = False) -> SliceDone:
-    """Reads and merges one slice of one table in one transaction, up to three times if a side fails meanwhile."""
+def read_slice(
+    session: DialerSession,
+    calls: CallStore,
+    table: CallTable,
+    window: Window,
+    *,
+    ledger: Window | None = None,
+    dry_run: bool = False,
+) -> SliceDone:
+    """Reads and merges one slice of one table in one transaction, up to three times if a side fails meanwhile.
+
+    The whole buckets of ``ledger`` (default: of the window) then count as read.
+    """
     started = perf_counter()
     counts = MergeCounts()
     retrying = Retrying(
@@ -110,7 +121,7 @@ def read_slice(session: DialerSession, calls: CallStore, table: CallTable, windo
         with attempt, calls.landing(session.dialer.instance, table.name, session.dialer.zone.key, dry_run=dry_run) as landing:
             for page in session.pages(table, window):
                 landing.stage(clean(page.rows), source_copy=page.source_copy)
-            counts = landing.merge(window.whole_buckets())
+            counts = landing.merge((ledger or window).whole_buckets())
     return SliceDone(table.name, window, counts, perf_counter() - started)
 
 

@@ -1,6 +1,7 @@
 """Watching one dialer for silence: the verdict on its last hour, and the alert that is raised or resolved by it.
 
-Belongs here: which hours are judged, and keeping the alerts in step. Does not: the verdict (domain/silence), or when to watch (sensors).
+Belongs here: which hours are judged, and keeping the alerts in step. Does not: the verdict
+(domain/silence), or when to watch (sensors).
 """
 
 from dataclasses import dataclass

@@ -6,7 +6,7 @@ Belongs here: the order of the steps and the verdict. Does not: printing (cli/si
 import importlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from time import perf_counter
 
 import dagster as dg
@@ -21,7 +21,7 @@ from vici_brain.flows.simulate_site import SimulatedSite, SiteSize, days_back
 from vici_brain.flows.sync_calls import BATCH
 from vici_brain.flows.syncing import Syncing
 from vici_brain.orchestration.local import dagster_instance
-from vici_brain.settings import DialerSettings, Settings
+from vici_brain.settings import DialerSettings, Settings, load_settings
 from vici_brain.vici.call_reader import CALL_TABLES
 
 _LATE_LEADS = timedelta(days=2)
@@ -60,26 +60,31 @@ class DemoSummary:
 def run_demo(settings: Settings, *, days: int, calls_per_day: int, now: datetime, say: Say) -> list[DemoSummary]:
     """Runs the demo for every simulated dialer; the data stays for `make dev`."""
     brain = settings.open_brain()
+    until = floor_to(now, BUCKET)
+    size = SiteSize(days_back(now, days), calls_per_day, leads=max(2_000, calls_per_day * days // 4))
     try:
+        sites = [_site(settings, dialer, size) for dialer in settings.dialers if dialer.simulated]
+        for site in sites:
+            _prepare(site, brain, until, say)
+        # The partitions begin where the dialers opened, so the definitions are loaded only now; by name, as Dagster does it.
+        settings = load_settings()
         with dagster_instance(settings) as (_, instance):
-            # The command line loads the code location by its name, as Dagster itself does.
-            definitions = importlib.import_module("definitions").defs
-            simulated = [dialer for dialer in settings.dialers if dialer.simulated]
-            size = SiteSize(days_back(now, days), calls_per_day, leads=max(2_000, calls_per_day * days // 4))
-            runner = _Runner(instance, definitions, brain, say)
-            return [_demo_of(settings, dialer, size, runner, now) for dialer in simulated]
+            runner = _Runner(instance, importlib.import_module("definitions").defs, brain, say)
+            return [_demo_of(settings, site, runner, until) for site in sites]
     finally:
         brain.dispose()
 
 
-def _demo_of(settings: Settings, dialer: DialerSettings, size: SiteSize, runner: "_Runner", now: datetime) -> DemoSummary:
+def _site(settings: Settings, dialer: DialerSettings, size: SiteSize) -> SimulatedSite:
+    url, memory = settings.simulated_dialer_url(dialer.name), settings.simulated_dialer_memory(dialer.name)
+    return SimulatedSite(url, memory, dialer.name, dialer.time_zone, size)
+
+
+def _demo_of(settings: Settings, site: SimulatedSite, runner: "_Runner", until: datetime) -> DemoSummary:
     started = perf_counter()
-    name, brain = dialer.name, runner.brain
-    url, memory = settings.simulated_dialer_url(name), settings.simulated_dialer_memory(name)
-    site = SimulatedSite(url, memory, name, dialer.time_zone, size)
-    until = floor_to(now, BUCKET)
-    _prepare(site, brain, until, runner.say)
-    window = Window(max(site.dialer.opens_at, _start_of(settings)), until)
+    dialer, brain = settings.dialer_settings(site.dialer.profile.instance), runner.brain
+    name = dialer.name
+    window = Window(datetime.combine(settings.sync_start, time.min, UTC), until)
     passed, failed = runner.passed, len(runner.failed)
     for batch in window.slices(BATCH):
         runner.sync(name, batch)
@@ -128,10 +133,6 @@ def _prove(settings: Settings, dialer: DialerSettings, brain: Engine, window: Wi
     proof = reconcile(sync, SyncIdentity(dialer.name, "reconcile", "demo", window), repair=True)
     say(f"{proof.proven:,} of {proof.buckets:,} five-minute buckets proven by count and checksum ({proof.seconds:.1f} s)")
     return proof
-
-
-def _start_of(settings: Settings) -> datetime:
-    return datetime(settings.sync_start.year, settings.sync_start.month, settings.sync_start.day, tzinfo=UTC)
 
 
 def _source_keys(engine: Engine) -> set[tuple[str, str]]:

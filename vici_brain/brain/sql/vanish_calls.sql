@@ -1,15 +1,23 @@
--- Rows that are gone at the dialer. A row of the same lead that began in the same second of the same attempt, under another key, is what it
--- became (the agent's hang-up rewrites the key); a young row without one was a duplicate that the dialer cleaned up; an old one
--- was removed by age.
+-- Rows that are gone at the dialer. In vicidial_log a row of the same lead and attempt may still be there: if it came later, in the same
+-- second, this one became it (the agent's hang-up rewrites the key); if it was there before, this one was its duplicate (the other
+-- end of a channel, a second or so apart, under the same epoch), which the dialer cleaned up, however late that is noticed. Without
+-- one, what went young was deleted by hand, and what went old was removed by age; the dialer's clock says how old. The sibling is
+-- found over vici_call_logs_called_at.
 WITH gone AS (
-    SELECT call.*, (
-        SELECT twin.source_key FROM vici_call_logs AS twin
-        WHERE twin.instance = call.instance AND twin.source_table = call.source_table AND twin.called_at = call.called_at
-          AND twin.vici_lead_id = call.vici_lead_id AND twin.source_key <> call.source_key AND twin.vanished_at IS NULL
-          AND twin.called_count IS NOT DISTINCT FROM call.called_count AND NOT twin.source_key = ANY(:keys)
-        ORDER BY twin.first_seen_at DESC, twin.source_key DESC LIMIT 1
-    ) AS became
+    SELECT call.*, sibling.source_key AS sibling_key,
+        sibling.called_at = call.called_at AND sibling.first_seen_at > call.first_seen_at AS is_rewritten
     FROM vici_call_logs AS call
+    LEFT JOIN LATERAL (
+        SELECT source_key, called_at, first_seen_at FROM vici_call_logs AS other
+        WHERE call.source_table = 'vicidial_log' AND other.instance = call.instance AND other.source_table = call.source_table
+          AND other.called_at BETWEEN call.called_at - interval '1 minute' AND call.called_at + interval '1 minute'
+          AND (other.called_at = call.called_at OR split_part(other.uniqueid, '.', 1) = split_part(call.uniqueid, '.', 1))
+          AND other.vici_lead_id = call.vici_lead_id AND other.called_count IS NOT DISTINCT FROM call.called_count
+          AND other.vanished_at IS NULL AND NOT other.source_key = ANY(:keys)
+        ORDER BY other.called_at = call.called_at AND other.first_seen_at > call.first_seen_at DESC, other.first_seen_at DESC,
+            other.source_key DESC
+        LIMIT 1
+    ) AS sibling ON true
     WHERE call.instance = :instance AND call.source_table = :source_table AND call.source_key = ANY(:keys) AND call.vanished_at IS NULL
     ORDER BY call.source_key
     FOR UPDATE OF call
@@ -17,10 +25,10 @@ WITH gone AS (
 UPDATE vici_call_logs AS call SET
     vanished_at = :gone_at,
     changed_at = :gone_at,
-    successor_key = gone.became,
+    successor_key = CASE WHEN gone.is_rewritten THEN gone.sibling_key END,
     vanish_reason = CASE
-        WHEN gone.became IS NOT NULL THEN 'rewritten'
-        WHEN CAST(:gone_at AS timestamptz) - call.called_at <= interval '72 hours' THEN 'deleted'
+        WHEN gone.is_rewritten THEN 'rewritten'
+        WHEN gone.sibling_key IS NOT NULL OR CAST(:dialer_now AS timestamptz) - call.called_at <= interval '72 hours' THEN 'deleted'
         ELSE 'expired'
     END
 FROM gone
