@@ -12,12 +12,22 @@ import dagster as dg
 from brain_assets.call_matches import call_matches
 from brain_assets.leads import leads
 from brain_assets.orphan_matching import match_orphans_job
-from checks.call_logs import call_checks
+from checks.call_logs import call_checks, window_check_keys
+from checks.ledger import ledger_check_keys, ledger_checks
+from sensors.call_gaps import call_gaps
 from sensors.new_leads import leads_that_arrived
 from vici_assets.call_logs import call_logs
 from vici_assets.dialer_tables import dialer_tables
-from vici_brain.orchestration.automation import backfill_job, orphan_schedule, sync_job, sync_schedule
+from vici_brain.orchestration.automation import (
+    audit_job,
+    audit_schedule,
+    backfill_job,
+    orphan_schedule,
+    sync_job,
+    sync_schedule,
+)
 from vici_brain.orchestration.resources import connections_resource, utc_now
+from vici_brain.orchestration.tiers import prove_job, tier_schedules
 from vici_brain.settings import Settings, load_settings
 
 
@@ -25,6 +35,7 @@ def definitions_for(settings: Settings, clock: Callable[[], datetime] = utc_now)
     """Every dialer's pipeline beside the others'."""
     instances = [dialer.name for dialer in settings.dialers]
     orphan_jobs = [match_orphans_job(name) for name in instances]
+    backfill_jobs = {name: backfill_job(name) for name in instances}
     return dg.Definitions(
         assets=[
             leads(),
@@ -32,17 +43,27 @@ def definitions_for(settings: Settings, clock: Callable[[], datetime] = utc_now)
             *(call_logs(name, settings) for name in instances),
             *(call_matches(name, settings) for name in instances),
         ],
-        asset_checks=[call_checks(name, settings) for name in instances],
+        asset_checks=[
+            *(call_checks(name, settings) for name in instances),
+            *(ledger_checks(name, settings) for name in instances),
+        ],
         jobs=[
-            *(sync_job(name) for name in instances),
-            *(backfill_job(name) for name in instances),
+            *(sync_job(name, window_check_keys(name)) for name in instances),
+            *backfill_jobs.values(),
+            *(prove_job(name) for name in instances),
+            *(audit_job(name, ledger_check_keys(name)) for name in instances),
             *orphan_jobs,
         ],
         schedules=[
             *(sync_schedule(name, settings) for name in instances),
             *(orphan_schedule(name) for name in instances),
+            *(audit_schedule(name) for name in instances),
+            *(schedule for name in instances for schedule in tier_schedules(name, settings)),
         ],
-        sensors=[leads_that_arrived(orphan_jobs, instances)],
+        sensors=[
+            leads_that_arrived(orphan_jobs, instances),
+            *(call_gaps(name, settings, backfill_jobs[name]) for name in instances),
+        ],
         resources={"connections": connections_resource(settings, clock)},
         executor=dg.in_process_executor,
     )

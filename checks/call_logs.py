@@ -50,6 +50,10 @@ def call_checks(instance: str, settings: Settings) -> dg.AssetChecksDefinition:
     return audit_calls
 
 
+def window_check_keys(instance: str) -> list[dg.AssetCheckKey]:
+    return [dg.AssetCheckKey(InstanceNames(instance).relation(audit.relation), audit.name) for audit in AUDITS]
+
+
 def _spec(instance: str, audit: Audit, partitions: dg.PartitionsDefinition[str]) -> dg.AssetCheckSpec:
     return dg.AssetCheckSpec(
         audit.name,

@@ -70,12 +70,29 @@ class DialerTable(_Strict):
         return self
 
 
+class ProofTier(_Strict):
+    """A proof that looks further back than a tick: how far, and when by the wall clock of the dialer's zone."""
+
+    name: Annotated[str, AfterValidator(_instance)]
+    cron: str
+    hours: Annotated[float, Field(gt=0, le=24 * 366)]
+
+
+PROOF_TIERS = (
+    ProofTier(name="hourly", cron="12 * * * *", hours=5),
+    # After the hour in which most sites archive, whose job empties tables that it has copied.
+    ProofTier(name="nightly", cron="30 3 * * *", hours=48),
+    ProofTier(name="weekly", cron="30 4 * * 0", hours=24 * 90),
+)
+
+
 class ConfigFile(_Strict):
     """The whole TOML file named by ``VICI_BRAIN_CONFIG``."""
 
     sync_start: date | None = None
     slow_sync_seconds: Annotated[float, Field(gt=0)] = 60.0
     stale_after_minutes: Annotated[int, Field(ge=5)] = 15
+    proof_tiers: tuple[ProofTier, ...] = PROOF_TIERS
     dialers: Annotated[tuple[DialerTable, ...], Field(min_length=1)] | None = None
 
 
@@ -106,6 +123,7 @@ class Settings:
     stale_after: timedelta = timedelta(minutes=15)
     alert_urls: tuple[SecretStr, ...] = ()
     simulated_url: SecretStr | None = None
+    proof_tiers: tuple[ProofTier, ...] = PROOF_TIERS
 
     def dialer_settings(self, instance: str) -> DialerSettings:
         for dialer in self.dialers:
@@ -165,6 +183,7 @@ def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
         sync_start=_sync_start(given.get("VICI_SYNC_START"), file, [memory_of(home, it.name) for it in dialers if it.simulated]),
         slow_sync_seconds=file.slow_sync_seconds,
         stale_after=timedelta(minutes=file.stale_after_minutes),
+        proof_tiers=file.proof_tiers,
         simulated_url=_secret(given.get("VICI_SIMULATED_DATABASE_URL")),
         alert_urls=tuple(SecretStr(url) for url in re.split(r"[,\s]+", given.get("ALERT_URLS", "")) if url),
     )

@@ -61,7 +61,7 @@ BREAKING = {
     "call_keys_are_unique": f"UPDATE vici_call_logs SET uniqueid = '{ORPHAN}' WHERE source_key = '{KEY}'",
     "required_fields_are_present": f"UPDATE vici_call_logs SET campaign_id = ' ', vici_lead_id = 0 WHERE source_key = '{KEY}'",
     "statuses_are_known": f"UPDATE vici_call_logs SET status = 'WAT' WHERE source_key = '{KEY}'",
-    "source_and_brain_counts_agree": f"DELETE FROM vici_call_logs WHERE source_key = '{KEY}'",
+    "every_source_call_is_landed": f"DELETE FROM vici_call_logs WHERE source_key = '{KEY}'",
     "matched_codes_have_13_digits": f"UPDATE vici_call_logs SET vendor_lead_code = '12345' WHERE source_key = '{KEY}'",
     "matches_are_unambiguous": f"UPDATE vici_call_logs SET match_candidates = 3 WHERE source_key = '{KEY}'",
     "no_orphan_has_a_lead_waiting": (
@@ -109,7 +109,7 @@ def test_a_matched_code_must_still_be_its_leads(centre: CallCentre, brain: Engin
     ],
 )
 def test_a_bucket_says_how_it_disagrees(centre: CallCentre, brain: Engine, breaking: str, what: str) -> None:
-    red = evaluation(check(centre, brain, breaking), "source_and_brain_counts_agree")
+    red = evaluation(check(centre, brain, breaking), "every_source_call_is_landed")
     assert [bucket["what"] for bucket in sample(red)] == [what]
 
 

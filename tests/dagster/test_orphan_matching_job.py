@@ -29,11 +29,7 @@ def matching(centre: CallCentre, **options: Any) -> dg.ExecuteInProcessResult:
 
 
 def output_metadata(result: dg.ExecuteInProcessResult) -> dict[str, Any]:
-    (data,) = [
-        event.step_output_data
-        for event in result.get_step_success_events() and result.all_events
-        if event.is_step_event and event.event_type == dg.DagsterEventType.STEP_OUTPUT
-    ]
+    (data,) = [event.step_output_data for event in result.all_events if event.event_type == dg.DagsterEventType.STEP_OUTPUT]
     return {name: value.value for name, value in data.metadata.items()}
 
 

@@ -145,7 +145,10 @@ def test_a_second_run_changes_nothing(brain: Engine, dialer: Exchange, tmp_path:
 @MODES
 @pytest.mark.parametrize("rule", ["phone", "vendor_lead_code", "vici_lead_link"])
 def test_a_lead_that_arrives_on_day_nine_still_gets_its_calls(brain: Engine, tmp_path: Path, mode: Mode, rule: str) -> None:
-    land(brain, [raw_row(key="a.1", vici_lead_id=42, vendor_lead_code="1755041041000"), raw_row(key="b.1", phone_number="2125550777")])
+    land(
+        brain,
+        [raw_row(key="a.1", vici_lead_id=42, vendor_lead_code="1755041041000"), raw_row(key="b.1", phone_number="2125550777")],
+    )
     assert put_away(brain, mode, tmp_path).purge is not None
     assert one(brain, "SELECT count(*) FROM orphan_call_logs") == 0
     add_lead(
@@ -251,7 +254,12 @@ def test_calls_that_found_their_lead_meanwhile_are_not_touched_by_a_restore(
 
 def test_an_export_holds_every_column_of_every_call_exactly(brain: Engine, tmp_path: Path) -> None:
     odd = raw_row(
-        key="ö.1", comments="Zoë\n☎", queue_seconds=Decimal("4.25"), list_id=2**62, call_date="2025-06-10 12:00:00", length_in_sec=-3
+        key="ö.1",
+        comments="Zoë\n☎",
+        queue_seconds=Decimal("4.25"),
+        list_id=2**62,
+        call_date="2025-06-10 12:00:00",
+        length_in_sec=-3,
     )
     land(brain, [odd, raw_row(key="b.1", phone_number="2125550777", term_reason=None)])
     result = put_away(brain, "purged", tmp_path)
@@ -259,9 +267,9 @@ def test_an_export_holds_every_column_of_every_call_exactly(brain: Engine, tmp_p
     table = pq.read_table(result.file.path)
     names = [column["name"] for column in inspect(brain).get_columns("vici_call_logs")]
     assert table.schema.names == names
-    assert {str(table.schema.field(name).type) for name in ("called_at", "call_date", "queue_seconds", "list_id", "row_flags")} == {
-        "timestamp[us, tz=UTC]", "timestamp[us]", "decimal128(12, 2)", "int64", "list<element: string>"
-    }
+    assert {
+        str(table.schema.field(name).type) for name in ("called_at", "call_date", "queue_seconds", "list_id", "row_flags")
+    } == {"timestamp[us, tz=UTC]", "timestamp[us]", "decimal128(12, 2)", "int64", "list<element: string>"}
     held = ask(brain, f"SELECT {', '.join(names)} FROM purged_orphan_calls ORDER BY source_key")
     assert sorted((tuple(row.values()) for row in table.to_pylist()), key=lambda row: row[2]) == held
     assert pq.ParquetFile(result.file.path).metadata.row_group(0).column(0).compression == "ZSTD"
@@ -339,7 +347,7 @@ def test_a_purge_is_restored_from_its_file_wherever_it_lies_even_when_brain_lost
     assert result.file is not None
     moved = result.file.path.rename(tmp_path / "moved.parquet")
     with brain.begin() as connection:
-        connection.exec_driver_sql("DELETE FROM purged_orphan_calls WHERE source_key LIKE '1%'")
+        connection.exec_driver_sql("DELETE FROM purged_orphan_calls WHERE left(source_key, 1) = '1'")
     done = restore_orphans(brain, str(moved), "somebody")
     assert (done.calls, done.only_in_file) == (40, 11)
     assert everything(brain) == before

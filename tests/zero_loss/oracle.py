@@ -103,8 +103,8 @@ class Oracle:
         found += contents_that_differ({key: row for key, row in source.items() if key not in excused}, held)
         return sorted([*found, *self._misplaced(source), *self._halves()])
 
-    def unproven(self, until: datetime) -> list[str]:
-        """Buckets up to ``until`` that the ledger does not call proven with the dialer's own count."""
+    def unproven(self, since: datetime, until: datetime) -> list[str]:
+        """Buckets of ``[since, until)`` that the ledger does not call proven with the dialer's own count."""
         counts = Counter((key[0], bucket) for key, bucket in self.buckets().items())
         rows = self._ask(
             "SELECT source_table, bucket_start, state, source_count, brain_count FROM call_log_proofs WHERE instance = :instance"
@@ -112,9 +112,10 @@ class Oracle:
         ledger = {(row[0], row[1]): row[2:] for row in rows}
         found = []
         for (table, bucket), count in sorted(counts.items()):
-            if bucket < until and ledger.get((table, bucket)) != ("proven", count, count):
+            if since <= bucket < until and ledger.get((table, bucket)) != ("proven", count, count):
                 found.append(f"{table} {bucket:%d %H:%M}: {count} calls, but the ledger says {ledger.get((table, bucket))}")
-        return found + [f"{key[0]} {key[1]:%d %H:%M}: {row[0]}" for key, row in ledger.items() if key[1] < until and row[0] != "proven"]
+        open_ones = [(key, row[0]) for key, row in ledger.items() if since <= key[1] < until and row[0] != "proven"]
+        return found + [f"{key[0]} {key[1]:%d %H:%M}: {state}" for key, state in open_ones]
 
     def buckets(self) -> dict[Key, datetime]:
         """The bucket that each call of the dialer belongs to, by this file's own rule; undated rows without an epoch have none."""

@@ -81,7 +81,7 @@ AUDITS = (
         remedy="Somebody wrote a status that the dialer does not define: define it in its admin screens, or correct the calls",
     ),
     Audit(
-        "source_and_brain_counts_agree",
+        "every_source_call_is_landed",
         "vici_call_logs",
         is_error=True,
         promise="Every five minutes of the window were read whole, and Brain holds at least the calls counted at the source",

@@ -62,8 +62,8 @@ def write_file(path: Path, batches: Iterable[Sequence[Sequence[Any]]]) -> Orphan
     try:
         written, calls = _write(partial, batches)
         found = sha256_of(partial)
-        decoded = sum(len(rows) for rows in read_file(partial))
-        if (found, decoded) != (written, calls):
+        decoded = sum(len(rows) for rows in read_file(partial)) if found == written else 0
+        if decoded != calls:
             raise DifferenceError(f"{path} does not hold what was written to it: {decoded} of {calls} calls; nothing was changed")
         # A link and not a rename: of two exports of the same range the second must not replace the first.
         os.link(partial, path)

@@ -115,6 +115,7 @@ def _show(each: "DemoSummary") -> None:
     table.add_row("rows that vanished at the dialer", f"{each.vanished_calls:,}")
     table.add_row("calls changed by a second run", f"{each.changed_by_second_run:,}")
     table.add_row("checks passed", f"{each.checks_passed:,}")
+    table.add_row("checks with a warning", f"{each.checks_warned:,}")
     table.add_row("checks failed", f"{len(each.checks_failed):,}")
     table.add_row("seconds", f"{each.seconds:.0f}")
     table.add_row("verdict", "[green]proven[/green]" if each.proven else "[red]not proven[/red]")

@@ -81,7 +81,7 @@ class Change:
 
 
 def same_hours(end: datetime, zone: ZoneInfo) -> Iterator[tuple[Window, Window]]:
-    """The hour before ``end`` and the same wall hour of each past week, each with its local day; in UTC, clock changes shift it."""
+    """The hour before ``end`` and the same wall hour of each past week, each with its local day; clock changes shift it."""
     wall = (end - HOUR).astimezone(zone).replace(tzinfo=None)
     for week in range(WEEKS + 1):
         then = wall - timedelta(weeks=week)

@@ -205,10 +205,10 @@ def _bucket_of(call_date: str | None, window: Window, zone: ZoneInfo) -> datetim
 
 
 def _stretches(differences: list[Difference]) -> list[Window]:
-    """Neighbouring differing buckets as one window each."""
+    """Differing buckets as few windows: near ones are one, because the margins that are read around each would overlap."""
     found: list[Window] = []
     for start in sorted({each.bucket_start for each in differences}):
-        if found and found[-1].end == start:
+        if found and start - found[-1].end <= 2 * TOLERANCE:
             found[-1] = Window(found[-1].start, start + BUCKET)
         else:
             found.append(Window(start, start + BUCKET))

@@ -13,20 +13,24 @@ from time import perf_counter
 
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential
 
-from vici_brain.brain.calls import CallStore
+from vici_brain.brain.calls import CallStore, MergeCounts
 from vici_brain.brain.database import brain_now, lane
 from vici_brain.brain.journal import Journal, JournalEntry, SyncIdentity, peak_memory_mb
 from vici_brain.brain.ledger import Ledger
 from vici_brain.brain.matches import MatchStore
 from vici_brain.brain.statuses import StatusStore
 from vici_brain.domain.dialer_clock import LARGEST_SKEW
-from vici_brain.domain.windows import BUCKET, OVERLAP, Window, floor_to
+from vici_brain.domain.proof import TOLERANCE
+from vici_brain.domain.windows import BUCKET, Window, floor_to
 from vici_brain.errors import RetriableError
 from vici_brain.flows.match_calls import WindowMatch, match_window
-from vici_brain.flows.read_calls import read_calls
+from vici_brain.flows.prove_calls import ProofResult, prove_calls
+from vici_brain.flows.read_calls import ReadResult, read_calls
 from vici_brain.flows.syncing import Syncing, window_of
 from vici_brain.vici.call_reader import CALL_TABLES, CallTable
 
+# Half an hour back every tick proves again: the rows that show up late, and most dispositions, come within it.
+TRAILING = timedelta(minutes=30)
 FIRST_LOOK_BACK = timedelta(minutes=10)
 BATCH = timedelta(days=7)
 _MUCH = 3_000
@@ -46,6 +50,10 @@ class CallSync:
     rows_quarantined: int
     source_count: int
     target_count: int
+    buckets_proven: int
+    buckets_differing: int
+    rows_repaired: int
+    rows_vanished: int
     seconds: float
     peak_memory_mb: float
     clock_skew_seconds: float
@@ -159,18 +167,23 @@ def _read_into(entry: JournalEntry, sync: Syncing, window: Window, resume_since:
     if read.counts.new >= _MUCH:
         CallStore(sync.brain).refresh_statistics()
     # The ledger knows whole buckets only, so both sides are counted over these.
+    proof = _prove_into(sync, read)
     coverage = Ledger(sync.brain).coverage(instance, read.window.whole_buckets())
     seconds = perf_counter() - started
     result = CallSync(
         window_start=read.window.start,
         window_end=read.window.end,
         rows_read=read.counts.read,
-        rows_new=read.counts.new,
-        rows_updated=read.counts.updated,
+        rows_new=read.counts.new + proof.merged.new,
+        rows_updated=read.counts.updated + proof.merged.updated,
         rows_unchanged=read.counts.unchanged,
         rows_quarantined=read.counts.quarantined,
         source_count=coverage.source_count,
         target_count=coverage.brain_count,
+        buckets_proven=proof.proven,
+        buckets_differing=len(proof.differing),
+        rows_repaired=proof.merged.new + proof.merged.updated,
+        rows_vanished=sum(proof.vanished.values()),
         seconds=round(seconds, 3),
         peak_memory_mb=peak_memory_mb(),
         clock_skew_seconds=round(read.clock_skew_seconds, 3),
@@ -181,12 +194,24 @@ def _read_into(entry: JournalEntry, sync: Syncing, window: Window, resume_since:
     entry.details.update(
         slow=result.slow, source_count=result.source_count, target_count=result.target_count, notices=list(result.notices)
     )
+    entry.details.update(
+        buckets_proven=result.buckets_proven, buckets_differing=result.buckets_differing, vanished=dict(proof.vanished)
+    )
     return result
+
+
+def _prove_into(sync: Syncing, read: ReadResult) -> ProofResult:
+    """Proves what was just read, and at least the trailing half hour, and repairs what differs; a dry run proves nothing."""
+    window = read.window
+    if sync.dry_run:
+        return ProofResult(window, 0, (), 0, MergeCounts())
+    back = Window(min(window.start, window.end - TRAILING), window.end)
+    return prove_calls(sync.dialer, sync.brain, back, clock=sync.clock, on_slice=sync.on_proof)
 
 
 def _match_into(entry: JournalEntry, sync: Syncing, window: Window) -> MatchSync:
     matched: WindowMatch = match_window(
-        MatchStore(sync.brain), sync.dialer.instance, window, overlap=OVERLAP, dry_run=sync.dry_run
+        MatchStore(sync.brain), sync.dialer.instance, window, overlap=TRAILING + TOLERANCE, dry_run=sync.dry_run
     )
     by_rule = matched.counts.by_rule
     entry.count(rows_matched=matched.counts.matched, rows_orphaned=matched.counts.examined - matched.counts.matched)

@@ -44,26 +44,23 @@ class SilenceWatch:
 
 
 def watch_silence(
-    brain: Engine, instance: str, zone: str, now: datetime, *, stale_after: timedelta = _STALE_AFTER, dry_run: bool = False
+    brain: Engine, instance: str, zone: str, now: datetime, *, stale_after: timedelta = _STALE_AFTER
 ) -> SilenceWatch:
     """Judges the hours that ended within the last quarter of one, oldest first, up to where the ledger has read the dialer.
 
     Where the ledger is older than ``stale_after`` the last hour is asked about all the same, and is unknown. A second look at the
-    same hours changes nothing. ``dry_run`` judges the last hour and leaves the alerts alone.
+    same hours changes nothing.
     """
-    activity = Activity(brain, instance, ZoneInfo(zone), [table.name for table in CALL_TABLES])
-    alerts = DialerAlerts(brain, instance)
-    position = Ledger(brain).position(instance)
-    now = floor_to(now, BUCKET)
-    end = position if position is not None and now - stale_after <= position <= now else now
+    tables = [table.name for table in CALL_TABLES]
+    activity, alerts = Activity(brain, instance, ZoneInfo(zone), tables), DialerAlerts(brain, instance)
+    newest, now = Ledger(brain).newest(instance, tables), floor_to(now, BUCKET)
+    end = newest if newest is not None and now - stale_after <= newest <= now else now
     raised: list[str] = []
     resolved: list[str] = []
-    verdict = judge(activity.signals(end))
-    for mark in range(_MARKS - 1, -1, -1) if not dry_run else ():
-        at = end - mark * BUCKET
-        seen = judge(activity.signals(at)) if mark else verdict
-        done = change(_opened(alerts), seen, at)
-        raised += [name for name in done.raised if alerts.raise_once(_alert(instance, name, seen), at)]
+    for at in (end - mark * BUCKET for mark in range(_MARKS - 1, -1, -1)):
+        verdict = judge(activity.signals(at))
+        done = change(_opened(alerts), verdict, at)
+        raised += [name for name in done.raised if alerts.raise_once(_alert(instance, name, verdict), at)]
         resolved += [name for name, note in done.resolved.items() if alerts.resolve(_TYPES[name == DIALER][0], name, note, at)]
     return SilenceWatch(instance, end, verdict, tuple(raised), tuple(resolved), tuple(sorted(_opened(alerts))))
 

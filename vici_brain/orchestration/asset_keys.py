@@ -84,6 +84,31 @@ class InstanceNames:
         return f"{self.instance}/backfill_calls"
 
     @property
+    def prove_job(self) -> str:
+        return f"prove_calls_{self.instance}"
+
+    @property
+    def prove_op(self) -> str:
+        return f"prove_{self.instance}_calls"
+
+    @property
+    def prove_lane(self) -> str:
+        """Long reads of one dialer wait for each other, so that a tick always finds a free connection."""
+        return self.backfill_lane
+
+    @property
+    def gap_sensor(self) -> str:
+        return f"call_gaps_{self.instance}"
+
+    @property
+    def audit_job(self) -> str:
+        return f"audit_ledger_{self.instance}"
+
+    @property
+    def audit_lane(self) -> str:
+        return f"{self.instance}/audit_ledger"
+
+    @property
     def orphan_job(self) -> str:
         return f"match_orphans_{self.instance}"
 

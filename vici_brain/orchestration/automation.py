@@ -6,6 +6,7 @@ Retries in all: a flow repeats a slice within seconds; a step repeats itself as 
 (dagster.yaml). Nothing of this helps a wrong setting, whose failure forbids it.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import dagster as dg
@@ -46,12 +47,13 @@ def is_unfinished(instance: dg.DagsterInstance, job: str) -> bool:
     return bool(instance.get_run_records(dg.RunsFilter(job_name=job, statuses=_UNFINISHED), limit=1))
 
 
-def sync_job(instance: str) -> Any:
+def sync_job(instance: str, window_checks: Sequence[dg.AssetCheckKey]) -> Any:
     """``sync_calls_<instance>``: read, match and check one partition in one process (Dagster keeps the type to itself)."""
     names = InstanceNames(instance)
     return dg.define_asset_job(
         names.sync_job,
-        selection=dg.AssetSelection.assets(*names.pipeline),
+        # The checks of its window; the standing ones have a job of their own.
+        selection=dg.AssetSelection.assets(*names.pipeline).without_checks() | dg.AssetSelection.checks(*window_checks),
         description=f"Reads five minutes of calls from the dialer {instance}, matches them with leads and checks both; "
         f"it ends after four minutes, so ranges are for {names.backfill_job}",
         tags=job_tags(names.sync_lane, seconds=240),
@@ -93,6 +95,36 @@ def sync_schedule(instance: str, settings: Settings) -> dg.ScheduleDefinition:
         return dg.RunRequest(run_key=key_of(window.start), partition_key=key_of(window.start))
 
     return every_5_minutes
+
+
+def audit_job(instance: str, standing_checks: Sequence[dg.AssetCheckKey]) -> Any:
+    """``audit_ledger_<instance>``: the standing checks of one dialer, which concern no partition."""
+    names = InstanceNames(instance)
+    return dg.define_asset_job(
+        names.audit_job,
+        selection=dg.AssetSelection.checks(*standing_checks),
+        description=f"Asks what is unread, unproven or wrong with the clock of the dialer {instance}, now",
+        tags=job_tags(names.audit_lane, seconds=300),
+        executor_def=dg.in_process_executor,
+    )
+
+
+def audit_schedule(instance: str) -> dg.ScheduleDefinition:
+    """Every quarter of an hour, between two ticks."""
+    names = InstanceNames(instance)
+
+    @dg.schedule(
+        name=f"{names.audit_job}_every_15_minutes",
+        job_name=names.audit_job,
+        cron_schedule="4-59/15 * * * *",
+        execution_timezone="UTC",
+        default_status=dg.DefaultScheduleStatus.RUNNING,
+        description=f"Every fifteen minutes, the standing checks of the dialer {instance}",
+    )
+    def every_15_minutes(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
+        return dg.RunRequest(run_key=context.scheduled_execution_time.isoformat())
+
+    return every_15_minutes
 
 
 def orphan_schedule(instance: str) -> dg.ScheduleDefinition:

@@ -1,6 +1,6 @@
 """Dagster's own instance as this checkout uses it: opened by the demo, prepared for the UI.
 
-Belongs here: joining settings, Dagster's home and the pools' limits. Does not: each of these (settings, dagster_home, automation).
+Belongs here: joining settings, home and pool limits. Does not: any of these by itself (settings, dagster_home, automation).
 """
 
 from collections.abc import Iterator

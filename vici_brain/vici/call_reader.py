@@ -12,6 +12,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any, Protocol
 from zoneinfo import ZoneInfo
 
@@ -166,6 +167,7 @@ def _column(source: Table, name: str) -> ColumnElement[Any]:
     return null() if column is None else column
 
 
+@cache
 def row_crc(source: Table) -> ColumnElement[int]:
     """CRC32 of the replicated columns, by the dialer's database: equal sums on both sides prove equal contents."""
     parts: list[ColumnElement[str]] = [

@@ -1,0 +1,164 @@
+"""A history of 90 days, scaled down: it survives lost connections, skips and doubles nothing, and lets the ticks run on."""
+
+import threading
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from builders import minutes, one, outbound_row
+from dialer_site import Site, site
+from sqlalchemy import Engine, create_engine, event, text
+
+from vici_brain.brain.ledger import Ledger
+from vici_brain.domain.windows import Window
+from vici_brain.errors import RetriableError
+from vici_brain.flows.sync_calls import fetch_history, sync_incremental
+
+pytestmark = pytest.mark.mariadb
+DAYS = 90
+
+
+@pytest.fixture
+def dialer(mariadb_url: str, brain: Engine) -> Iterator[Site]:
+    """Thirty calls a day for 90 days; some of them exactly where one batch ends and the next begins."""
+    with site(mariadb_url, brain) as opened:
+        start = opened.start - timedelta(days=DAYS)
+        moments = [start + timedelta(days=day, minutes=48 * n) for day in range(DAYS) for n in range(30)]
+        moments += [start + timedelta(days=7, seconds=second) for second in (-1, 0, 1)]
+        rows = [outbound_row(at, f"{int(at.timestamp())}.{n}", opened.zone, lead_id=n) for n, at in enumerate(moments)]
+        opened.exchange.put("vicidial_log", *rows)
+        yield opened
+
+
+class Killer:
+    """Kills the reader's own connection as it asks for calls, as often as told."""
+
+    def __init__(self, dialer: Site, times: int, when: Callable[[str], bool]) -> None:
+        self.left, self._when = times, when
+        self._admin = create_engine(dialer.url, isolation_level="AUTOCOMMIT")
+        event.listen(dialer.dialer.engine, "before_cursor_execute", self._strike)
+
+    def _strike(self, connection: Any, _cursor: object, statement: str, *_: object) -> None:
+        if self.left and self._when(statement):
+            self.left -= 1
+            with self._admin.connect() as admin:
+                admin.execute(text(f"KILL {connection.connection.driver_connection.thread_id()}"))
+
+    def close(self) -> None:
+        self._admin.dispose()
+
+
+def reads_calls(statement: str) -> bool:
+    return "vendor_lead_code" in statement and "FROM vicidial_log" in statement
+
+
+def history(dialer: Site) -> Window:
+    return Window(dialer.start - timedelta(days=DAYS), dialer.now)
+
+
+def test_a_connection_that_is_lost_midway_costs_a_retry_and_no_call(dialer: Site) -> None:
+    killer = Killer(dialer, 2, reads_calls)
+    batches = list(fetch_history(dialer.sync, "cli", history(dialer), pause=lambda _: None))
+    killer.close()
+    assert killer.left == 0
+    assert sum(read.rows_new for read, _ in batches) == 30 * DAYS + 3
+    dialer.assert_lossless_without_proofs()
+
+
+def test_a_batch_that_failed_for_good_is_resumed_where_it_stopped(dialer: Site) -> None:
+    seen = iter(range(1, 10_000))
+    killer = Killer(dialer, 10_000, lambda statement: reads_calls(statement) and next(seen) > 300)
+    since: datetime = one(dialer.brain, "SELECT clock_timestamp()")
+    done = []
+    with pytest.raises(RetriableError, match="vici: the dialer's database"):
+        for read, _ in fetch_history(dialer.sync, "cli", history(dialer), pause=lambda _: None):
+            done.append(read)
+    killer.left = 0
+    landed = one(dialer.brain, "SELECT count(*) FROM vici_call_logs")
+    assert 0 < landed < 30 * DAYS
+    resumed = [read for read, _ in fetch_history(dialer.sync, "cli", history(dialer), resume_since=since)]
+    killer.close()
+    assert sum(read.rows_read for read in resumed) < 30 * DAYS + 3
+    assert landed + sum(read.rows_new for read in resumed) == 30 * DAYS + 3
+    assert sum(read.rows_updated for read in resumed) == 0
+    dialer.assert_lossless_without_proofs()
+
+
+def test_ticks_go_on_while_history_is_fetched(dialer: Site) -> None:
+    dialer.run_until(6)
+    failures: list[BaseException] = []
+
+    def fetch() -> None:
+        try:
+            list(fetch_history(dialer.sync, "cli", history(dialer), pause=lambda _: None))
+        except BaseException as error:  # noqa: BLE001 - shown by the assertion below
+            failures.append(error)
+
+    thread = threading.Thread(target=fetch)
+    thread.start()
+    for minute in (7, 12, 17, 22):
+        dialer.call(minute, lead_id=9)
+        dialer.run_until(minute + 4)
+        sync_incremental(dialer.sync, "cli", minutes=10)
+    thread.join()
+    assert failures == []
+    dialer.settle()
+    dialer.assert_lossless_without_proofs()
+    assert one(dialer.brain, "SELECT count(*) FROM vici_call_logs") == 30 * DAYS + 3 + 4
+
+
+@pytest.mark.parametrize("table", ["vicidial_log", "vicidial_closer_log"])
+def test_a_reader_that_is_killed_leaves_the_checkpoint_where_it_was(table: str, mariadb_url: str, brain: Engine) -> None:
+    """Bonus trap: every try of the slice dies; what was not read whole is not in the ledger, and the next sync reads it."""
+    with site(mariadb_url, brain) as dialer:
+        dialer.call(1)
+        sync_incremental(dialer.sync, "cli")
+        dialer.skip_until(6)
+        sync_incremental(dialer.sync, "cli")
+        before = Ledger(brain).position("vici")
+        dialer.skip_until(31)
+        dialer.call(12)
+        killer = Killer(dialer, 100, lambda statement: "vendor_lead_code" in statement and f"FROM {table}" in statement)
+        with pytest.raises(RetriableError, match="dropped the connection"):
+            sync_incremental(dialer.sync, "cli")
+        assert Ledger(brain).position("vici") == before
+        assert one(brain, "SELECT status FROM sync_logs ORDER BY id DESC LIMIT 1") == "failed"
+        killer.left = 0
+        sync_incremental(dialer.sync, "cli")
+        killer.close()
+        assert one(brain, "SELECT count(*) FROM vici_call_logs") == 2
+        dialer.settle()
+        dialer.assert_lossless()
+
+
+def test_a_statement_that_takes_too_long_is_given_up_and_moves_nothing(mariadb_url: str, brain: Engine) -> None:
+    """Error 1969 in the middle of a batch."""
+    with site(mariadb_url, brain) as dialer:
+        dialer.call(1)
+        dialer.skip_until(6)
+
+        def slow(_connection: object, _cursor: object, statement: str, parameters: Any, *_: object) -> tuple[str, Any]:
+            return (statement.replace("WHERE", "WHERE SLEEP(0.3) = 0 AND", 1) if reads_calls(statement) else statement), parameters
+
+        event.listen(dialer.dialer.engine, "before_cursor_execute", slow, retval=True)
+        event.listen(dialer.dialer.engine, "checkout", _impatient)
+        with pytest.raises(RetriableError, match="1969|took too long"):
+            sync_incremental(dialer.sync, "cli")
+        assert Ledger(brain).position("vici") is None
+        assert one(brain, "SELECT count(*) FROM vici_call_logs") == 0
+        dialer.restart()
+        dialer.settle()
+        dialer.assert_lossless()
+
+
+def _impatient(connection: Any, *_: object) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SET max_statement_time = 0.1")
+
+
+def test_the_day_where_two_batches_meet_is_counted_once(dialer: Site) -> None:
+    edge = dialer.start - timedelta(days=DAYS - 7)
+    batches = [read for read, _ in fetch_history(dialer.sync, "cli", Window(edge - timedelta(days=7), edge + minutes(600)))]
+    assert [read.rows_new for read in batches][0] + batches[1].rows_new == one(dialer.brain, "SELECT count(*) FROM vici_call_logs")
+    assert sum(read.source_count for read in batches) == one(dialer.brain, "SELECT count(*) FROM vici_call_logs")
