@@ -14,8 +14,10 @@ from brain_assets.leads import leads
 from brain_assets.orphan_matching import match_orphans_job
 from checks.call_logs import call_checks, window_check_keys
 from checks.ledger import ledger_check_keys, ledger_checks
+from checks.silence import silence_check
 from sensors.call_gaps import call_gaps
 from sensors.new_leads import leads_that_arrived
+from sensors.silence import dialer_silence
 from vici_assets.call_logs import call_logs
 from vici_assets.dialer_tables import dialer_tables
 from vici_brain.orchestration.automation import (
@@ -46,6 +48,7 @@ def definitions_for(settings: Settings, clock: Callable[[], datetime] = utc_now)
         asset_checks=[
             *(call_checks(name, settings) for name in instances),
             *(ledger_checks(name, settings) for name in instances),
+            *(silence_check(dialer) for dialer in settings.dialers),
         ],
         jobs=[
             *(sync_job(name, window_check_keys(name)) for name in instances),
@@ -63,6 +66,7 @@ def definitions_for(settings: Settings, clock: Callable[[], datetime] = utc_now)
         sensors=[
             leads_that_arrived(orphan_jobs, instances),
             *(call_gaps(name, settings, backfill_jobs[name]) for name in instances),
+            dialer_silence(settings.dialers),
         ],
         resources={"connections": connections_resource(settings, clock)},
         executor=dg.in_process_executor,

@@ -10,6 +10,7 @@ from builders import NOON, add_lead, minutes
 from call_centre import VICI, CallCentre, call_centre, evaluation, sample, settings_for, verdicts
 from sqlalchemy import Engine, text
 
+from checks.call_logs import window_check_keys
 from vici_brain.brain.audits import AUDITS
 
 KEY = "1749571200.1"
@@ -38,7 +39,7 @@ def check(centre: CallCentre, brain: Engine, *breaking: str) -> dg.ExecuteInProc
             connection.execute(text(statement))
     checks = dg.Definitions(
         asset_checks=centre.defs.asset_checks,
-        jobs=[dg.define_asset_job("only_checks", selection=dg.AssetSelection.all_asset_checks())],
+        jobs=[dg.define_asset_job("only_checks", selection=dg.AssetSelection.checks(*window_check_keys("vici")))],
         resources=centre.defs.resources,
     )
     return checks.resolve_job_def("only_checks").execute_in_process(
@@ -161,7 +162,7 @@ def test_a_failing_check_leaves_the_run_a_success_and_its_evaluation_in_the_inst
 
 
 def test_checks_started_without_a_partition_look_at_the_last_day_that_was_read(centre: CallCentre) -> None:
-    checks = dg.define_asset_job("only_checks", selection=dg.AssetSelection.all_asset_checks())
+    checks = dg.define_asset_job("only_checks", selection=dg.AssetSelection.checks(*window_check_keys("vici")))
     alone = dg.Definitions(asset_checks=centre.defs.asset_checks, jobs=[checks], resources=centre.defs.resources)
     result = alone.resolve_job_def("only_checks").execute_in_process(instance=centre.instance)
     window = evaluation(result, "statuses_are_known").metadata["window"].value

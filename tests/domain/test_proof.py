@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from vici_brain.domain.proof import TOLERANCE, BucketSum, Difference, Piece, compare, pieces
+from vici_brain.domain.proof import TOLERANCE, BucketSum, Difference, Piece, compare, is_regular, pieces
 from vici_brain.domain.windows import BUCKET, Window
 
 NOON = datetime(2025, 6, 10, 16, tzinfo=UTC)
@@ -85,3 +85,23 @@ def test_an_empty_window_is_one_empty_piece() -> None:
 
 def test_the_tolerance_is_that_of_both_databases() -> None:
     assert timedelta(minutes=15) == TOLERANCE
+
+
+@pytest.mark.parametrize(
+    ("call_date", "epoch", "regular"),
+    [
+        ("2025-11-02 01:30:00", 1762061400, True),
+        ("2025-11-02 01:30:00", 1762065000, True),
+        ("2025-11-02 01:45:00", 1762061400, True),
+        ("2025-11-02 01:45:01", 1762061400, False),
+        ("2025-11-02 04:30:00", 1762061400, False),
+        ("2025-11-02 01:30:00", 2025, False),
+        ("2025-11-02 01:30:00", None, False),
+        ("0000-00-00 00:00:00", 1762061400, False),
+        (None, 1762061400, False),
+    ],
+)
+def test_a_row_is_regular_when_its_two_times_agree_in_either_pass_of_an_hour(
+    call_date: str | None, epoch: int | None, regular: bool
+) -> None:
+    assert is_regular(call_date, epoch, ZoneInfo("America/New_York")) is regular

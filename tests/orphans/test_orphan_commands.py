@@ -10,11 +10,13 @@ from builders import NOON, ask, land, one, raw_row
 from sqlalchemy import Engine, text
 from typer.testing import CliRunner, Result
 
-from vici_brain.brain.calls import CallStore
+from vici_brain.brain.calls import CallStore, Landing
 from vici_brain.brain.database import lane
+from vici_brain.brain.proofs import Scope
 from vici_brain.brain.sql import load
 from vici_brain.cli.main import app
 from vici_brain.domain.call_rows import clean
+from vici_brain.domain.windows import Window
 from vici_brain.errors import BusyError
 from vici_brain.flows.purge_orphans import PurgeOrder, purge_orphans, restore_orphans
 
@@ -109,10 +111,30 @@ def test_a_purge_waits_for_a_merge_and_leaves_alone_what_it_changed(brain: Engin
     assert ask(brain, "SELECT source_key FROM purged_orphan_calls") == [("b.1",)]
 
 
+def test_a_call_cannot_be_purged_between_being_found_by_a_merge_and_being_written(
+    brain: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    land(brain, [raw_row(key="a.1")])
+    beside = threading.Thread(target=purge_orphans, args=(brain, "vici", NOW, order(tmp_path)), kwargs={"apply": True})
+    original = Landing._run
+
+    def run(landing: Landing, statement: object) -> int:
+        if statement is load("keep_history"):
+            beside.start()
+            beside.join(1.5)
+        return original(landing, statement)
+
+    monkeypatch.setattr(Landing, "_run", run)
+    land(brain, [raw_row(key="a.1", status="SALE")])
+    beside.join(20)
+    assert ask(brain, "SELECT source_key, status FROM vici_call_logs") == [("a.1", "SALE")]
+    assert one(brain, "SELECT count(*) FROM held_call_logs") == 1
+
+
 def test_sums_of_a_proof_still_walk_the_index_of_calls_by_time(brain: Engine) -> None:
     land(brain, [raw_row(NOON + timedelta(minutes=number), f"{number}.1") for number in range(3_000)])
-    values = {"instance": "vici", "source_table": "vicidial_log", "zone": "America/New_York", "tolerance": 900}
-    values |= {"start": NOON, "end": NOON + timedelta(minutes=30)}  # type: ignore[dict-item]
+    scope = Scope("vici", "vicidial_log", "America/New_York")
+    values = scope.over(Window(NOON, NOON + timedelta(minutes=30)))
     with brain.connect() as connection:
         connection.execute(text("ANALYZE vici_call_logs, purged_orphan_calls"))
         plan = "\n".join(connection.scalars(text("EXPLAIN " + load("brain_sums").text), values))

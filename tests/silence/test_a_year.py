@@ -34,7 +34,7 @@ def test_an_outage_of_an_hour_in_busy_hours_is_always_found_within_the_next_hour
     calls_per_day: int, zone: str, seed: int
 ) -> None:
     year, rng = simulated(calls_per_day, zone, seed), np.random.default_rng(5)
-    delays = []
+    delays: list[timedelta] = []
     while len(delays) < 40:
         day = datetime(2025, 1, 6, tzinfo=year.zone) + timedelta(days=int(rng.integers(0, 350)))
         start = (day + timedelta(hours=10, minutes=int(rng.integers(0, 420)))).astimezone(UTC)

@@ -50,6 +50,7 @@ def weeks(*calls: int) -> tuple[HourSeen, ...]:
             "dialer_silent",
         ),
         ("three holidays and an outage", hour(0), (*weeks(0, 100, 100), *(hour(0, day=0),) * 3, *weeks(90, 90)), "dialer_silent"),
+        ("a closed month", hour(0), (*(hour(0, day=20),) * 4, *weeks(100, 100, 100, 100)), "dialer_silent"),
         ("two outages of that hour", hour(0), weeks(0, 0, 100, 100, 100, 100, 100, 100), "dialer_silent"),
         ("a dialer that was wound down", hour(0), weeks(5, 12, 25, 40, 55, 70, 85, 100), "declining"),
         ("a dialer that is being wound down", hour(50), weeks(55, 60, 66, 72, 79, 85, 92, 100), "declining"),

@@ -16,6 +16,7 @@ from checks.silence import silence_check
 from sensors.silence import dialer_silence
 from vici_assets.dialer_tables import dialer_tables
 from vici_brain.brain.activity import Activity
+from vici_brain.brain.alerts import DialerAlert, DialerAlerts
 from vici_brain.brain.sql import load
 from vici_brain.domain.silence import DIALER
 from vici_brain.flows.watch_silence import SilenceWatch, watch_silence
@@ -183,6 +184,15 @@ def test_what_the_ledger_has_not_read_is_unknown_and_changes_no_alert(busy: Engi
     read(busy, NOON - timedelta(hours=1), NOON - timedelta(minutes=5))
     assert look(busy).verdict.kind == "dialer_silent"
     assert look(busy, NOON + timedelta(minutes=30)).opened == (DIALER,)
+
+
+def test_of_two_watchers_at_once_one_raises(busy: Engine) -> None:
+    alert = DialerAlert("dialer_silent", "critical", DIALER, "silent", {})
+    assert DialerAlerts(busy, "vici").raise_once(alert, NOON)
+    assert not DialerAlerts(busy, "vici").raise_once(alert, NOON)
+    assert DialerAlerts(busy, "other").raise_once(alert, NOON)
+    assert DialerAlerts(busy, "vici").resolve("dialer_silent", DIALER, "over", NOON)
+    assert DialerAlerts(busy, "vici").raise_once(alert, NOON)
 
 
 def test_two_open_alerts_about_one_silence_are_impossible(busy: Engine) -> None:

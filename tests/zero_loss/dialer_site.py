@@ -53,6 +53,7 @@ class Site:
         zone: str = NEW_YORK,
         storage: str = "MyISAM",
         start: datetime = START,
+        policy: ReadPolicy | None = None,
     ) -> None:
         self.exchange = Exchange(url, zone)
         self.url, self.brain, self.instance, self.zone, self.start, self.now = url, brain, instance, zone, start, start
@@ -60,6 +61,7 @@ class Site:
             for table in ("vicidial_log", "vicidial_log_archive", "vicidial_closer_log", "vicidial_closer_log_archive"):
                 self.exchange.run(f"ALTER TABLE {table} ENGINE = {storage}")
         self.oracle = Oracle(url, brain, zone, instance)
+        self.policy = policy or ReadPolicy()
         self.skew = timedelta()
         self.before_tick: Callable[[], None] = lambda: None
         self.dialer = self._dialer()
@@ -125,7 +127,7 @@ class Site:
         self.dialer = self._dialer()
 
     def _dialer(self) -> Dialer:
-        dialer = Dialer(self.instance, make_url(self.url).render_as_string(hide_password=False), self.zone, ReadPolicy())
+        dialer = Dialer(self.instance, make_url(self.url).render_as_string(hide_password=False), self.zone, self.policy)
         if not self.url.startswith("sqlite"):
             event.listen(dialer.engine, "checkout", self._stop_clock)
         return dialer

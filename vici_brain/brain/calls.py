@@ -154,4 +154,4 @@ class CallStore:
             " UNION SELECT source_table, source_key FROM quarantined_call_logs WHERE instance = :instance"
         )
         with brain_errors(), self.engine.connect() as connection:
-            return {(table, key) for table, key in connection.execute(held, {"instance": instance}).tuples()}
+            return {(row.source_table, row.source_key) for row in connection.execute(held, {"instance": instance})}

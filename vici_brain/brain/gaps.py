@@ -56,4 +56,5 @@ class GapStore:
         """How much of each hour of ``window`` is proven."""
         scope = {"instance": instance, "start": window.start, "end": window.end}
         with brain_errors(), self.engine.connect() as connection:
-            return [HourCoverage(*row) for row in connection.execute(load("coverage_by_day"), scope).tuples()]
+            rows = connection.execute(load("coverage_by_day"), scope)
+            return [HourCoverage(row.day, row.hour, row.buckets, row.proven, row.differing) for row in rows]

@@ -19,8 +19,6 @@ from vici_brain.brain.sql import load
 COLUMNS = tuple(column.name for column in vici_call_logs.columns)
 """The columns of a call, in the order of vici_call_logs."""
 NAMED = ", ".join(COLUMNS)
-# What the writes of a merge take anyway, but from the start: a purge waits, so no call moves away between finding and writing.
-_LOCK = text("LOCK TABLE vici_call_logs IN ROW EXCLUSIVE MODE")
 
 
 @cache
@@ -39,8 +37,11 @@ def move_back(due: str) -> TextClause:
 
 
 def return_changed(connection: Connection, scope: dict[str, object]) -> int:
-    """Brings back the purged calls of which the rows in placed_calls say something new; how many. Part of every merge."""
-    connection.execute(_LOCK)
+    """Brings back the purged calls of which the rows in placed_calls say something new; how many. Part of every merge.
+
+    Its INSERT, even of nothing, locks vici_call_logs against purges until the merge is committed. So it must come before the merge
+    looks up what is held: else a call could move away between finding and writing, and then stand in both tables.
+    """
     return len(connection.execute(move_back(load("purged_that_changed").text), scope).all())
 
 

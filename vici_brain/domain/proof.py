@@ -64,6 +64,18 @@ class Piece:
     offset: timedelta
 
 
+def is_regular(call_date: str | None, start_epoch: int | None, zone: ZoneInfo) -> bool:
+    """Whether a row's wall time is its epoch on the clock of ``zone``, as each database decides it for itself."""
+    if call_date is None or start_epoch is None:
+        return False
+    try:
+        wall = datetime.fromisoformat(call_date)
+        expected = datetime.fromtimestamp(start_epoch, zone).replace(tzinfo=None)
+    except (ValueError, OverflowError):
+        return False
+    return abs(wall - expected) <= TOLERANCE
+
+
 def pieces(window: Window, zone: ZoneInfo) -> Iterator[Piece]:
     """``window`` cut where the clocks of ``zone`` change; almost always in one piece.
 

@@ -28,7 +28,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import NullType
 
-from vici_brain.domain.proof import TOLERANCE, BucketSum, Piece, pieces
+from vici_brain.domain.proof import TOLERANCE, BucketSum, Piece, is_regular, pieces
 from vici_brain.domain.windows import Window
 from vici_brain.vici.call_reader import Bounds, CallTable, not_live, row_crc, undated, wall_text
 from vici_brain.vici.dialer import DialerSession
@@ -95,7 +95,8 @@ class SourceSums:
                         int(str(crc)),
                     )
                     found.setdefault(row.key, row)
-        return list(found.values())
+        # A wall time that occurs twice shows the regular calls of the other hour too.
+        return [row for row in found.values() if not is_regular(row.call_date, row.start_epoch, zone)]
 
     def present(self, table: CallTable, keys: Sequence[str]) -> dict[str, int]:
         """Those of ``keys`` that the dialer has, live or archived, with the CRC32 of their rows; live wins."""
