@@ -15,6 +15,7 @@ from sqlalchemy import Engine, Table, create_engine, make_url, text
 from vici_brain.brain.calls import CallStore, MergeCounts
 from vici_brain.domain.call_rows import COLUMNS, clean
 from vici_brain.domain.windows import Window
+from vici_brain.flows.syncing import Syncing
 from vici_brain.vici import schema
 from vici_brain.vici.connect import ReadPolicy
 from vici_brain.vici.dialer import Dialer
@@ -190,3 +191,19 @@ def one(engine: Engine, statement: str, **values: Any) -> Any:
 
 def minutes(count: float) -> timedelta:
     return timedelta(minutes=count)
+
+
+class Replication:
+    """One dialer, one Brain, and syncs at instants that the test names."""
+
+    def __init__(self, site: Exchange, brain: Engine, instance: str = "vici") -> None:
+        self.site, self.brain, self.instance = site, brain, instance
+
+    def at(self, now: datetime, *, dry_run: bool = False, **policy: Any) -> Syncing:
+        """What a sync at ``now`` works with; the dialer's clock shows the same."""
+        dialer = self.site.dialer(self.instance, now=now, **policy)
+        return Syncing(dialer, self.brain, lambda: now, dry_run=dry_run)
+
+    def keys(self) -> list[str]:
+        """The calls in Brain that still stand at the dialer."""
+        return [key for (key,) in ask(self.brain, "SELECT source_key FROM vici_call_logs WHERE vanished_at IS NULL ORDER BY 1")]

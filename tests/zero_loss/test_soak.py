@@ -177,7 +177,7 @@ def test_after_any_misbehaviour_and_a_quiet_period_source_and_brain_are_equal(
     run_state_machine_as_test(  # type: ignore[no-untyped-call]
         Machine,
         settings=settings(
-            max_examples=12,
+            max_examples=3,
             stateful_step_count=14,
             deadline=None,
             derandomize=True,

@@ -39,7 +39,7 @@ def move_back(due: str) -> TextClause:
 def return_changed(connection: Connection, scope: dict[str, object]) -> int:
     """Brings back the purged calls of which the rows in placed_calls say something new; how many. Part of every merge.
 
-    Its INSERT, even of nothing, locks vici_call_logs against purges until the merge is committed. So it must come before the merge
+    Its INSERT, even of nothing, locks vici_call_logs against purges until the merge is committed. It must come before the merge
     looks up what is held: else a call could move away between finding and writing, and then stand in both tables.
     """
     return len(connection.execute(move_back(load("purged_that_changed").text), scope).all())
