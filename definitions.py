@@ -11,6 +11,7 @@ import dagster as dg
 
 from brain_assets.call_matches import call_matches
 from brain_assets.leads import leads
+from brain_assets.ledger import ledger
 from brain_assets.orphan_matching import match_orphans_job
 from checks.call_logs import call_checks, window_check_keys
 from checks.ledger import ledger_check_keys, ledger_checks
@@ -42,6 +43,7 @@ def definitions_for(settings: Settings, clock: Callable[[], datetime] = utc_now)
         assets=[
             leads(),
             *(spec for name in instances for spec in dialer_tables(name)),
+            *(ledger(name) for name in instances),
             *(call_logs(name, settings) for name in instances),
             *(call_matches(name, settings) for name in instances),
         ],

@@ -2,9 +2,10 @@
 
 Belongs here: findings in Dagster's words. Does not: the rules and their SQL (brain/audits).
 
-None blocks: the rows are written by the time a check can see them, and a red mark must not keep the next window out. They
-have the partitions of their assets, so that a tick's verdicts stand beside its rows. A ranged run gives one verdict for its whole
-window; Dagster plans it for each partition all the same (42 MB a week), which is why the backfill job runs without checks.
+None blocks: the rows are written by the time a check can see them, and a red mark must not keep the next window out. They run
+over the window of the run that wrote it and say it in their metadata, but have no partitions of their own: the UI shows a
+partitioned check as skipped once a range was run, because Dagster plans it for each partition and a ranged run gives one verdict
+(42 MB of such plans a week are also why the backfill job runs without checks).
 """
 
 from collections.abc import Iterator
@@ -15,7 +16,7 @@ import dagster as dg
 from vici_brain.brain.audits import AUDITS, Audit, Audits, Finding
 from vici_brain.domain.windows import Window
 from vici_brain.orchestration.asset_keys import InstanceNames
-from vici_brain.orchestration.partitions import five_minutes, window_of
+from vici_brain.orchestration.partitions import window_of_tags
 from vici_brain.orchestration.reporting import as_failures, as_value
 from vici_brain.orchestration.resources import Connections
 from vici_brain.settings import Settings
@@ -24,11 +25,10 @@ from vici_brain.vici.call_reader import CALL_TABLES
 
 def call_checks(instance: str, settings: Settings) -> dg.AssetChecksDefinition:
     """Every rule of AUDITS, of the window that the run covers."""
-    partitions = five_minutes(settings)
 
     @dg.multi_asset_check(
         name=f"{instance}__audit_calls",
-        specs=[_spec(instance, audit, partitions) for audit in AUDITS],
+        specs=[_spec(instance, audit) for audit in AUDITS],
         description=f"Asks Brain what must be true of the calls of the dialer {instance}",
         can_subset=True,
     )
@@ -43,7 +43,7 @@ def call_checks(instance: str, settings: Settings) -> dg.AssetChecksDefinition:
                 stale_after=settings.stale_after,
                 clock=connections.clock,
             )
-            window = window_of(context) if _has_window(context) else audits.last_day(instance)
+            window = window_of_tags(context.run.tags) or audits.last_day(instance)
             findings = list(audits.run(instance, window, names))
         yield from (_result(instance, window, finding) for finding in findings)
 
@@ -54,18 +54,13 @@ def window_check_keys(instance: str) -> list[dg.AssetCheckKey]:
     return [dg.AssetCheckKey(InstanceNames(instance).relation(audit.relation), audit.name) for audit in AUDITS]
 
 
-def _spec(instance: str, audit: Audit, partitions: dg.PartitionsDefinition[str]) -> dg.AssetCheckSpec:
+def _spec(instance: str, audit: Audit) -> dg.AssetCheckSpec:
     return dg.AssetCheckSpec(
         audit.name,
         asset=InstanceNames(instance).relation(audit.relation),
         description=f"{audit.promise}. If not: {audit.remedy}.",
         blocking=False,
-        partitions_def=partitions,
     )
-
-
-def _has_window(context: dg.AssetCheckExecutionContext) -> bool:
-    return bool(context.has_partition_key or context.has_partition_key_range)
 
 
 def _result(instance: str, window: Window, finding: Finding) -> dg.AssetCheckResult:

@@ -5,18 +5,18 @@ Belongs here: reading Dagster's runs and turning the decision into requests. Doe
 It computes everything anew at each tick and keeps no cursor, so a restart, a deleted run or a week of outage needs no care.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
 import dagster as dg
 
 from vici_brain.brain.gaps import GapStore
-from vici_brain.domain.gaps import Attempts, GapVerdict, contiguous, decide, stretch_name
+from vici_brain.domain.gaps import Attempts, GapVerdict, contiguous, decide, origin
 from vici_brain.domain.windows import BUCKET, Window, floor_to
 from vici_brain.errors import ViciBrainError
 from vici_brain.orchestration.asset_keys import InstanceNames
-from vici_brain.orchestration.partitions import key_of, start_of
+from vici_brain.orchestration.partitions import RANGE_TAGS, key_of, window_of_tags
 from vici_brain.orchestration.resources import Connections
 from vici_brain.settings import Settings
 from vici_brain.vici.call_reader import CALL_TABLES
@@ -25,7 +25,6 @@ GAP_TAG = "vici_brain/gap"
 AT_ONCE = 2
 # A tick has ten minutes to read its partition, and an hour to see it proven, before either is anybody's gap.
 _READ_DUE, _PROOF_DUE = timedelta(minutes=10), timedelta(hours=1)
-_RANGE = ("dagster/asset_partition_range_start", "dagster/asset_partition_range_end")
 _UNFINISHED = [
     dg.DagsterRunStatus.QUEUED,
     dg.DagsterRunStatus.NOT_STARTED,
@@ -56,7 +55,7 @@ def call_gaps(instance: str, settings: Settings, backfill_job: Any) -> dg.Sensor
         verdict = decide(
             holes,
             under_way(context.instance, names),
-            earlier_attempts(context.instance, names, holes),
+            earlier_attempts(context.instance, names),
             now=connections.clock(),
             at_once=AT_ONCE,
         )
@@ -80,39 +79,26 @@ def find_holes(connections: Connections, instance: str, settings: Settings) -> l
 def under_way(instance: dg.DagsterInstance, names: InstanceNames) -> list[Window]:
     """What queued and running runs of this dialer's calls will cover, whoever asked for them."""
     found = []
-    for record in instance.get_run_records(dg.RunsFilter(statuses=_UNFINISHED), limit=200):
+    for record in instance.get_run_records(dg.RunsFilter(statuses=_UNFINISHED)):
         run = record.dagster_run
         selected = run.asset_selection
         if run.job_name not in {names.sync_job, names.backfill_job} and not (selected and names.call_logs in selected):
             continue
-        window = _window_of(run.tags)
+        window = window_of_tags(run.tags)
         if window is not None:
             found.append(window)
     return found
 
 
-def earlier_attempts(instance: dg.DagsterInstance, names: InstanceNames, holes: Sequence[Window]) -> dict[str, Attempts]:
-    """How often each of the oldest holes was tried already; only these can be launched now."""
-    found: dict[str, Attempts] = {}
-    for hole in holes[: 2 * AT_ONCE]:
-        name = stretch_name(hole)
-        filters = dg.RunsFilter(job_name=names.backfill_job, tags={GAP_TAG: name}, statuses=_ENDED)
-        records = instance.get_run_records(filters, limit=50)
-        if records:
-            last = max(record.update_timestamp for record in records)
-            found[name] = Attempts(len(records), last)
-    return found
+def earlier_attempts(instance: dg.DagsterInstance, names: InstanceNames) -> Callable[[Window], Attempts | None]:
+    """Looks up how often a hole was tried already, all of them that are still on record, and when the newest try ended."""
 
+    def tried(hole: Window) -> Attempts | None:
+        filters = dg.RunsFilter(job_name=names.backfill_job, tags={GAP_TAG: origin(hole)}, statuses=_ENDED)
+        newest = instance.get_run_records(filters, limit=1)
+        return Attempts(instance.get_runs_count(filters), newest[0].update_timestamp) if newest else None
 
-def _window_of(tags: Mapping[str, str]) -> Window | None:
-    try:
-        if "dagster/partition" in tags:
-            start = start_of(tags["dagster/partition"])
-            return Window(start, start + BUCKET)
-        first, last = (start_of(tags[tag]) for tag in _RANGE)
-    except (KeyError, ValueError):
-        return None
-    return Window(first, last + BUCKET)
+    return tried
 
 
 def _as_result(verdict: GapVerdict) -> dg.SensorResult | dg.SkipReason:
@@ -122,6 +108,6 @@ def _as_result(verdict: GapVerdict) -> dg.SensorResult | dg.SkipReason:
     requests = []
     for repair in verdict.repairs:
         ends = (key_of(repair.window.start), key_of(repair.window.end - BUCKET))
-        tags = dict(zip(_RANGE, ends, strict=True)) | {GAP_TAG: stretch_name(repair.window)}
+        tags = dict(zip(RANGE_TAGS, ends, strict=True)) | {GAP_TAG: origin(repair.window)}
         requests.append(dg.RunRequest(run_key=repair.key, tags=tags))
     return dg.SensorResult(run_requests=requests)

@@ -136,7 +136,10 @@ BAD_FILES: dict[str, tuple[str | bytes, str]] = {
     "a name that is none": ('[[dialers]]\nname = "East!"\ntime_zone = "UTC"', "'East!' is no instance name"),
     "a name too long": (f'[[dialers]]\nname = "{"a" * 32}"\ntime_zone = "UTC"', "at most 31"),
     "two of one name": (_table("") + _table(""), "two dialers have the same name: east, east"),
-    "a password in the URL": (_table('database_url = "mysql://u:hunter2@h/d"'), "east: database_url holds a password.*password_env"),
+    "a password in the URL": (
+        _table('database_url = "mysql://u:hunter2@h/d"'),
+        "east: database_url holds a password.*password_env",
+    ),
     "a password in the query": (
         _table('database_url = "mysql://u@h/d?password=hunter2"'),
         "east: database_url holds a password.*password_env",
@@ -184,7 +187,7 @@ def test_the_environment_is_refused_for(variables: dict[str, str], said: str) ->
 @pytest.mark.parametrize("url", ["hunter2", "mysql://u@h:hunter2/d", "mysql://u:hun@ter2@h/d", "postgresql://u:hunter2@h/d"])
 def test_an_address_of_a_dialer_that_cannot_be_used_is_refused_without_its_password(url: str) -> None:
     settings = load_settings({"VICI_DATABASE_URL": url, "VICI_TIME_ZONE": "UTC"})
-    with pytest.raises(ConfigurationError, match="^vici: ") as refused:
+    with pytest.raises(ConfigurationError, match=r"^vici: ") as refused:
         settings.open_dialer("vici")
     assert "ter2" not in str(refused.value) + repr(refused.value.__cause__)
 
@@ -197,7 +200,7 @@ def test_an_address_of_brain_that_cannot_be_used_is_refused_without_its_password
 
 
 def test_a_simulated_dialer_that_was_not_made_yet_says_how_to_make_one(loaded: Loader, tmp_path: Path) -> None:
-    with pytest.raises(ConfigurationError, match="vici: .*run `make demo`, or set VICI_DATABASE_URL"):
+    with pytest.raises(ConfigurationError, match=r"vici: .*run `make demo`, or set VICI_DATABASE_URL"):
         loaded(VICI_BRAIN_HOME=str(tmp_path)).open_dialer("vici")
 
 

@@ -15,11 +15,12 @@ from pathlib import Path
 from typing import Annotated, Self
 from zoneinfo import available_timezones
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
 from sqlalchemy import Engine, make_url
 from sqlalchemy.exc import ArgumentError
 
 from vici_brain.brain.database import migrate, open_brain
+from vici_brain.domain.cron import is_cron
 from vici_brain.errors import ConfigurationError
 from vici_brain.vici.connect import ReadPolicy
 from vici_brain.vici.dialer import Dialer
@@ -40,6 +41,12 @@ def _instance(name: str) -> str:
     if not _NAME.match(name):
         raise ValueError(f"{name!r} is no instance name: lower-case letters, digits and _, at most 31, a letter first")
     return name
+
+
+def _cron(expression: str) -> str:
+    if not is_cron(expression):
+        raise ValueError(f"{expression!r} is no schedule; write minute, hour, day, month and weekday in numbers, like 30 3 * * *")
+    return expression
 
 
 class _Strict(BaseModel):
@@ -74,7 +81,7 @@ class ProofTier(_Strict):
     """A proof that looks further back than a tick: how far, and when by the wall clock of the dialer's zone."""
 
     name: Annotated[str, AfterValidator(_instance)]
-    cron: str
+    cron: Annotated[str, AfterValidator(_cron)]
     hours: Annotated[float, Field(gt=0, le=24 * 366)]
 
 
@@ -94,6 +101,13 @@ class ConfigFile(_Strict):
     stale_after_minutes: Annotated[int, Field(ge=5)] = 15
     proof_tiers: tuple[ProofTier, ...] = PROOF_TIERS
     dialers: Annotated[tuple[DialerTable, ...], Field(min_length=1)] | None = None
+
+    @field_validator("proof_tiers")
+    @classmethod
+    def _different_names(cls, tiers: tuple[ProofTier, ...]) -> tuple[ProofTier, ...]:
+        if len({tier.name for tier in tiers}) < len(tiers):
+            raise ValueError(f"two tiers have the same name: {', '.join(tier.name for tier in tiers)}")
+        return tiers
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,9 +286,13 @@ def _sync_start(given: str | None, file: ConfigFile, memories: Sequence[Path]) -
     if file.sync_start is not None:
         return file.sync_start
     if made := [memory for memory in memories if memory.exists()]:
-        return min(date.fromisoformat(json.loads(memory.read_text())["first_day"]) for memory in made)
+        return min(_first_utc_day(json.loads(memory.read_text())) for memory in made)
     day = (datetime.now(UTC) - timedelta(days=90)).date()
     return day.replace(month=(day.month - 1) // 3 * 3 + 1, day=1)
+
+
+def _first_utc_day(known: Mapping[str, str]) -> date:
+    return date.fromisoformat(known.get("first_utc_day", known["first_day"]))
 
 
 def _secret(value: str | None) -> SecretStr | None:

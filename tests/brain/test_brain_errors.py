@@ -73,7 +73,7 @@ def test_a_right_that_is_missing_is_named(login: URL) -> None:
 
 def test_a_server_that_is_away_may_come_back() -> None:
     engine = open_brain(f"postgresql://u:{'hun%40ter'}@127.0.0.1:1/d")
-    with pytest.raises(RetriableError, match="Brain did not answer: .*is PostgreSQL running") as raised:
+    with pytest.raises(RetriableError, match=r"Brain did not answer: .*is PostgreSQL running") as raised:
         Ledger(engine).position("vici")
     assert "ter" not in str(raised.value).replace("hunter", "").split("did not answer")[0]
 
@@ -81,7 +81,7 @@ def test_a_server_that_is_away_may_come_back() -> None:
 @pytest.mark.parametrize("moment", ["before staging", "after staging"])
 def test_a_connection_that_breaks_while_a_slice_lands_is_retriable_and_nothing_landed(brain: Engine, moment: str) -> None:
     killer = open_brain(brain.url)
-    with pytest.raises(RetriableError), CallStore(brain).landing("vici", "vicidial_log", "UTC") as landing:
+    with pytest.raises(RetriableError), CallStore(brain).landing("vici", "vicidial_log", "UTC") as landing:  # noqa: PT012
         if moment == "after staging":
             landing.stage(clean([raw_row(key="a")]), source_copy="live")
         number = landing._connection.scalar(text("SELECT pg_backend_pid()"))

@@ -28,7 +28,9 @@ def test_writers_of_overlapping_slices_lose_no_call_and_come_to_an_end(brain: En
         start.wait()
         for turn in range(4):
             # Each writer sees its own part and its neighbours', in an order of its own, in ever newer states.
-            rows = [raw_row(NOON + minutes(n), f"k{n:02}", called_count=turn * 4 + number) for n in range(number * 5, number * 5 + 15)]
+            rows = [
+                raw_row(NOON + minutes(n), f"k{n:02}", called_count=turn * 4 + number) for n in range(number * 5, number * 5 + 15)
+            ]
             for attempt in Retrying(retry=retry_if_exception_type(RetriableError), stop=stop_after_attempt(5), reraise=True):
                 with attempt:
                     new += land(brain, rows[:: 1 if number % 2 else -1], ledger=HOUR).new

@@ -31,7 +31,8 @@ def test_a_sync_that_succeeds_is_written_down_with_its_counts(brain: Engine) -> 
         entry.details["slow"] = False
     ((*identity, start, end, seconds, read, new, details, memory),) = logs(
         brain,
-        "instance, kind, trigger, status, run_id, error, window_start, window_end, seconds, rows_read, rows_new, details, peak_memory_mb",
+        "instance, kind, trigger, status, run_id, error, window_start, window_end, seconds, rows_read, rows_new, details,"
+        " peak_memory_mb",
     )
     assert identity == ["vici", "partition", "schedule", "success", "run-1", None]
     assert (start, end, read, new, details) == (HOUR.start, HOUR.end, 5, 4, {"slow": False})
@@ -43,7 +44,7 @@ def test_a_sync_that_succeeds_is_written_down_with_its_counts(brain: Engine) -> 
 def test_a_sync_that_fails_is_written_down_with_its_error_but_not_with_its_password(
     brain: Engine, error: type[BaseException]
 ) -> None:  # F038, F090
-    with pytest.raises(error), Journal(brain).entry(RUN) as entry:
+    with pytest.raises(error), Journal(brain).entry(RUN) as entry:  # noqa: PT012 - what happened before the error counts
         entry.count(rows_read=2)
         raise error("mysql://u:hunter2@h/d said \x00 no")
     ((status, said, read, finished),) = logs(brain, "status, error, rows_read, finished_at")
@@ -90,7 +91,7 @@ def test_a_second_step_that_fails_turns_the_row_into_a_failure(brain: Engine) ->
 
 
 def test_an_error_is_not_hidden_by_a_journal_that_cannot_be_written(brain: Engine) -> None:
-    with pytest.raises(RuntimeError, match="the first error") as raised, Journal(brain).entry(RUN):
+    with pytest.raises(RuntimeError, match="the first error") as raised, Journal(brain).entry(RUN):  # noqa: PT012
         with brain.begin() as connection:
             connection.execute(text("DROP TABLE sync_logs"))
         raise RuntimeError("the first error")
@@ -147,7 +148,10 @@ def test_no_statuses_read_is_a_failed_read_not_an_empty_dialer(brain: Engine) ->
 def test_the_overview_says_what_independent_counts_say(brain: Engine) -> None:  # F021, F022, F023, F040, F041, F042
     now = NOON + timedelta(hours=2)
     add_lead(brain, 1, phone="2125550101")
-    rows = [raw_row(NOON - timedelta(hours=6 * n), f"k{n}", status="SALE" if n % 3 else "NA", campaign_id=f"C{n % 2}") for n in range(40)]
+    rows = [
+        raw_row(NOON - timedelta(hours=6 * n), f"k{n}", status="SALE" if n % 3 else "NA", campaign_id=f"C{n % 2}")
+        for n in range(40)
+    ]
     rows += [raw_row(NOON, "late", phone_number="7185550100", campaign_id=None, status=None)]
     land(brain, [*rows, raw_row(key="timeless", call_date=None, start_epoch=None)], ledger=HOUR)
     land(brain, [raw_row(key="k0")], instance="west")

@@ -74,9 +74,11 @@ def test_an_archive_copy_never_overwrites_a_live_one_but_a_live_one_overwrites_t
 @pytest.mark.parametrize("column", ["vendor_lead_code", "outbound_cid"])
 @pytest.mark.parametrize("gone", [None, ""])
 def test_what_the_dialer_forgot_is_not_erased_here(brain: Engine, column: str, gone: str | None) -> None:
-    land(brain, [raw_row(key="a", **{column: "1755041041000"}, row_crc=1)])
-    assert land(brain, [raw_row(key="a", **{column: gone}, row_crc=1)]).unchanged == 1
-    assert land(brain, [raw_row(key="a", status="SALE", **{column: gone})]).updated == 1
+    known: dict[str, Any] = {column: "1755041041000"}
+    forgotten: dict[str, Any] = {column: gone}
+    land(brain, [raw_row(key="a", row_crc=1, **known)])
+    assert land(brain, [raw_row(key="a", row_crc=1, **forgotten)]).unchanged == 1
+    assert land(brain, [raw_row(key="a", status="SALE", **forgotten)]).updated == 1
     assert (held(brain, column), held(brain, "status")) == ("1755041041000", "SALE")
 
 
@@ -177,7 +179,9 @@ def test_a_call_that_loses_its_time_stays_where_it_landed(brain: Engine) -> None
 def test_the_ledger_has_the_whole_buckets_of_a_slice_empty_ones_too(brain: Engine) -> None:  # F011
     rows = [raw_row(NOON + timedelta(seconds=s), f"k{s}", row_crc=s + 1) for s in (-1, 0, 299, 300, 899, 900)]
     land(brain, rows, ledger=Window(NOON, NOON + minutes(15)))
-    proofs = ask(brain, "SELECT bucket_start, source_count, source_crc_sum, brain_count, brain_crc_sum FROM call_log_proofs ORDER BY 1")
+    proofs = ask(
+        brain, "SELECT bucket_start, source_count, source_crc_sum, brain_count, brain_crc_sum FROM call_log_proofs ORDER BY 1"
+    )
     assert [(start, n, crc) for start, n, crc, _, _ in proofs] == [
         (NOON, 2, 1 + 300),
         (NOON + minutes(5), 1, 301),
@@ -215,7 +219,7 @@ def test_the_oddities_of_a_row_are_flagged_on_it(brain: Engine) -> None:
 
 
 def test_the_original_of_every_refusal_is_valid_json(brain: Engine) -> None:
-    nasty = {"comments": 'quote " \\ \x00 \ud800', "status": b"\xff\x00", "list_id": "x" * 300}
+    nasty: dict[str, Any] = {"comments": 'quote " \\ \x00 \ud800', "status": b"\xff\x00", "list_id": "x" * 300}
     land(brain, [raw_row(key="a", **nasty)])
     raw = one(brain, "SELECT raw::text FROM quarantined_call_logs")
     assert json.loads(raw)["list_id"] == "x" * 300
@@ -226,5 +230,7 @@ def test_the_halves_are_disjoint_and_complete(brain: Engine) -> None:  # F008, F
     land(brain, [raw_row(key="a"), raw_row(key="b", phone_number="2125550102")])
     MatchStore(brain).match_window("vici", HOUR)
     with brain.connect() as connection:
-        halves = [set(connection.scalars(text(f"SELECT source_key FROM {half}"))) for half in ("vici_call_metrics", "orphan_call_logs")]
+        halves = [
+            set(connection.scalars(text(f"SELECT source_key FROM {half}"))) for half in ("vici_call_metrics", "orphan_call_logs")
+        ]
     assert halves == [{"a"}, {"b"}]

@@ -157,7 +157,7 @@ def test_a_failing_check_leaves_the_run_a_success_and_its_evaluation_in_the_inst
     assert record.event.dagster_event is not None
     found = record.event.dagster_event.asset_check_evaluation_data
     assert not found.passed
-    assert found.partition == "2025-06-10-16:00"
+    assert found.metadata["window"].value == "[2025-06-10 16:00:00, 2025-06-10 16:05:00) UTC"
     assert [offender["source_key"] for offender in sample(found)] == ["1749571320.9"]
 
 

@@ -39,7 +39,7 @@ def test_a_tick_asks_for_the_five_minutes_that_just_ended(centre: CallCentre, at
     assert (request.partition_key, request.run_key) == (key, key)
 
 
-def test_the_schedule_fires_a_minute_after_each_window_and_is_on_from_the_start(centre: CallCentre) -> None:
+def test_the_schedule_fires_a_minute_after_each_window_and_is_on_from_the_start(centre: CallCentre) -> None:  # F001, F002
     sync = centre.defs.resolve_schedule_def(VICI.sync_schedule)
     orphans = centre.defs.resolve_schedule_def(VICI.orphan_schedule)
     assert (sync.cron_schedule, sync.execution_timezone, sync.default_status.value) == ("1-59/5 * * * *", "UTC", "RUNNING")

@@ -97,7 +97,9 @@ anything: st.SearchStrategy[Any] = st.one_of(
     *(st.none(), texts, st.integers(), st.booleans(), st.floats(), st.decimals()),
     *(st.from_regex(r"\d{4}-\d{2}-\d{2} \d{2}:\d{2}:\d{2}"), st.from_regex(r"-?\d{1,12}(\.\d+)?")),
 )
-rows = st.fixed_dictionaries({name: st.one_of(anything, st.just("7")) for name in COLUMNS if name not in {"source_key", "row_crc"}})
+rows = st.fixed_dictionaries(
+    {name: st.one_of(anything, st.just("7")) for name in COLUMNS if name not in {"source_key", "row_crc"}}
+)
 
 
 def test_whatever_a_dialer_holds_can_be_merged_into_brain(brain: Engine) -> None:
@@ -113,7 +115,9 @@ def test_whatever_a_dialer_holds_can_be_merged_into_brain(brain: Engine) -> None
 
 
 def test_cleaned_rows_keep_their_values_through_copy(brain: Engine) -> None:
-    kept = st.fixed_dictionaries({"comments": st.text(st.characters(codec="utf-8", exclude_characters="\x00")), "list_id": st.integers()})
+    kept = st.fixed_dictionaries(
+        {"comments": st.text(st.characters(codec="utf-8", exclude_characters="\x00")), "list_id": st.integers()}
+    )
     url = make_url(brain.url).set(drivername="postgresql").render_as_string(hide_password=False)
     with psycopg.connect(url) as connection, connection.cursor() as cursor:
         cursor.execute(str(load("stage_calls")).encode())

@@ -107,7 +107,11 @@ def test_bytes_that_the_driver_cannot_decode_do_not_stop_the_calls_around_them(w
 
 
 def test_a_status_whose_name_cannot_be_decoded_is_mirrored_all_the_same(world: Replication) -> None:
-    world.site.put("vicidial_statuses", {"status": "SALE", "status_name": "Sale", "sale": "Y"}, {"status": "BAD", "status_name": "x", "sale": "N"})
+    world.site.put(
+        "vicidial_statuses",
+        {"status": "SALE", "status_name": "Sale", "sale": "Y"},
+        {"status": "BAD", "status_name": "x", "sale": "N"},
+    )
     world.site.run("UPDATE vicidial_statuses SET status_name = _utf8mb3 x'414243EDA080' WHERE status = 'BAD'")
     sync_incremental(world.at(NOON), "cli")
     names = dict(ask(world.brain, "SELECT status, status_name FROM vici_statuses"))
@@ -133,11 +137,14 @@ def test_a_night_with_two_half_past_ones_keeps_both_calls_apart(world: Replicati
     for number, epoch in enumerate((1762061400, 1762065000)):
         world.site.outbound(datetime.fromtimestamp(epoch, UTC), f"fold.{number}", lead_id=9)
     sync_incremental(world.at(datetime.fromtimestamp(1762070400, UTC)), "cli", minutes=300)
-    assert ask(world.brain, "SELECT source_key, extract(epoch FROM called_at)::bigint, call_date::text FROM vici_call_logs ORDER BY 1") == [
+    assert ask(
+        world.brain, "SELECT source_key, extract(epoch FROM called_at)::bigint, call_date::text FROM vici_call_logs ORDER BY 1"
+    ) == [
         ("fold.0", 1762061400, "2025-11-02 01:30:00"),
         ("fold.1", 1762065000, "2025-11-02 01:30:00"),
     ]
     ((buckets, calls),) = ask(
-        world.brain, "SELECT count(*), sum(source_count)::int FROM call_log_proofs WHERE source_table = 'vicidial_log' AND source_count > 0"
+        world.brain,
+        "SELECT count(*), sum(source_count)::int FROM call_log_proofs WHERE source_table = 'vicidial_log' AND source_count > 0",
     )
     assert (buckets, calls) == (2, 2)

@@ -47,7 +47,9 @@ def test_the_command_alone_is_a_dry_run(two_orphans: Engine, brain_url: str, tmp
     assert list(tmp_path.iterdir()) == []
 
 
-def test_apply_hides_and_purge_takes_out_and_both_are_restored(two_orphans: Engine, brain_url: str, tmp_path: Path) -> None:
+def test_apply_hides_and_purge_takes_out_and_both_are_restored(  # F020
+    two_orphans: Engine, brain_url: str, tmp_path: Path
+) -> None:
     before = ask(two_orphans, "SELECT * FROM vici_call_logs ORDER BY source_key")
     hidden = run(brain_url, tmp_path, "purge-orphans", "--apply")
     assert "1 exported to" in hidden.output

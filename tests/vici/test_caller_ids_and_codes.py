@@ -48,7 +48,9 @@ def test_the_dial_order_of_another_lead_with_the_same_uniqueid_is_ignored(site: 
 def test_a_code_that_recurs_after_a_year_is_not_taken_for_this_call(site: Exchange) -> None:
     key = site.outbound(NOON)
     site.put("vicidial_log_extended", {"uniqueid": key, "lead_id": 1, "caller_code": CODE})
-    site.put("vicidial_dial_cid_log", {"caller_code": CODE, "call_date": wall(NOON - minutes(60 * 24 * 365)), "outbound_cid": "1"})
+    site.put(
+        "vicidial_dial_cid_log", {"caller_code": CODE, "call_date": wall(NOON - minutes(60 * 24 * 365)), "outbound_cid": "1"}
+    )
     assert caller_ids(site) == [None]
 
 

@@ -33,11 +33,16 @@ def site(mariadb_url: str) -> Iterator[Exchange]:
 def busy_site(site: Exchange) -> Exchange:
     """A dialer with enough calls and leads that the planner's choice means something."""
     calls = [
-        outbound_row(NOON - timedelta(days=2) + timedelta(minutes=n), f"{1_700_000_000 + n}.{n}", lead_id=n + 1) for n in range(ROWS)
+        outbound_row(NOON - timedelta(days=2) + timedelta(minutes=n), f"{1_700_000_000 + n}.{n}", lead_id=n + 1)
+        for n in range(ROWS)
     ]
     leads = [{"lead_id": n + 1, "phone_number": f"212555{n:04}", "vendor_lead_code": f"{n:013}"} for n in range(ROWS)]
-    extended = [{"uniqueid": call["uniqueid"], "lead_id": call["lead_id"], "caller_code": f"V{n:019}"} for n, call in enumerate(calls)]
-    cids = [{"caller_code": f"V{n:019}", "call_date": call["call_date"], "outbound_cid": "8005550100"} for n, call in enumerate(calls)]
+    extended = [
+        {"uniqueid": call["uniqueid"], "lead_id": call["lead_id"], "caller_code": f"V{n:019}"} for n, call in enumerate(calls)
+    ]
+    cids = [
+        {"caller_code": f"V{n:019}", "call_date": call["call_date"], "outbound_cid": "8005550100"} for n, call in enumerate(calls)
+    ]
     inbound = [{k: v for k, v in call.items() if k != "alt_dial"} | {"closecallid": n + 1} for n, call in enumerate(calls)]
     for suffix in ("", "_archive"):
         site.put(f"vicidial_log{suffix}", *calls)
@@ -45,7 +50,9 @@ def busy_site(site: Exchange) -> Exchange:
         site.put(f"vicidial_log_extended{suffix}", *extended)
         site.put(f"vicidial_dial_cid_log{suffix}", *cids)
         site.put(f"vicidial_closer_log{suffix}", *inbound)
-    site.run("ANALYZE TABLE " + ", ".join(name for name in PRESENT if name.startswith("vicidial_l") and "_list_" not in name + "_"))
+    site.run(
+        "ANALYZE TABLE " + ", ".join(name for name in PRESENT if name.startswith("vicidial_l") and "_list_" not in name + "_")
+    )
     return site
 
 
@@ -112,7 +119,7 @@ def test_a_table_that_stays_locked_is_given_up_and_said_to_be_retriable(site: Ex
     dialer = site.dialer("east", statement_seconds=1)
     with site.engine.connect() as archiver, dialer.session(lambda: datetime.now(UTC)) as session:
         archiver.execute(text("LOCK TABLES vicidial_log WRITE"))
-        with pytest.raises(RetriableError, match="^east: "):
+        with pytest.raises(RetriableError, match=r"^east: "):
             list(session.pages(CALL_TABLES[0], WINDOW))
         archiver.execute(text("UNLOCK TABLES"))
         assert sum(len(page.rows) for page in session.pages(CALL_TABLES[0], WINDOW)) == 1
@@ -131,7 +138,7 @@ def test_a_fresh_connection_after_a_lost_one_follows_the_same_rules(site: Exchan
     with dialer.session(lambda: datetime.now(UTC)) as session:
         number = session._connection.connection.driver_connection.thread_id()  # type: ignore[union-attr]
         site.run(f"KILL {number}")
-        with pytest.raises(RetriableError, match="^east: .*dropped the connection"):
+        with pytest.raises(RetriableError, match=r"^east: .*dropped the connection"):
             list(session.pages(CALL_TABLES[0], WINDOW))
         assert sum(len(page.rows) for page in session.pages(CALL_TABLES[0], WINDOW)) == 1
         driver = session._connection.connection.driver_connection

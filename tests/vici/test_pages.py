@@ -157,7 +157,11 @@ def test_the_spring_night_loses_nothing(site: Exchange) -> None:
     change = datetime(2025, 3, 9, 7, 0, tzinfo=UTC)
     instants = [change + minutes(offset) for offset in range(-90, 90, 10)]
     site.put("vicidial_log", *(outbound_row(instant, f"spring.{n:02}") for n, instant in enumerate(instants)))
-    found = [key for hour in range(-2, 2) for key in keys(read(site, Window(change + minutes(60 * hour), change + minutes(60 * hour + 60))))]
+    found = [
+        key
+        for hour in range(-2, 2)
+        for key in keys(read(site, Window(change + minutes(60 * hour), change + minutes(60 * hour + 60))))
+    ]
     assert set(found) == {f"spring.{n:02}" for n in range(len(instants))}
 
 
@@ -175,16 +179,15 @@ def test_every_value_arrives_as_the_database_holds_it(site: Exchange) -> None:
     assert isinstance(found["row_crc"], int)
 
 
-@pytest.mark.parametrize(
-    ("column", "value"),
-    [("status", "SALE"), ("end_epoch", None), ("length_in_sec", 21), ("user", "7001"), ("comments", "x"), ("called_count", 2)],
-)
-def test_a_change_of_a_replicated_column_changes_the_checksum(site: Exchange, column: str, value: object) -> None:
+def test_a_change_of_any_replicated_column_changes_the_checksum(site: Exchange) -> None:
     key = site.outbound(NOON)
     ((_, before),) = read(site, HOUR)
-    site.run(f"UPDATE vicidial_log SET {column} = :value WHERE uniqueid = :key", value=value, key=key)
-    ((_, after),) = read(site, HOUR)
-    assert before["row_crc"] != after["row_crc"]
+    changes = {"status": "SALE", "end_epoch": None, "length_in_sec": 21, "user": "7001", "comments": "x", "called_count": 2}
+    for column, value in changes.items():
+        site.run(f"UPDATE vicidial_log SET {column} = :value WHERE uniqueid = :key", value=value, key=key)
+        ((_, after),) = read(site, HOUR)
+        assert before["row_crc"] != after["row_crc"], column
+        before = after
 
 
 def test_what_the_dialers_own_exports_flip_does_not_change_the_checksum(site: Exchange) -> None:

@@ -56,7 +56,7 @@ def as_login(site: Exchange, login: str, password: str = PASSWORD) -> Dialer:
 
 def refusal(dialer: Dialer, our_utc: datetime | None = None) -> ViciBrainError:
     """What connecting and reading one window raises."""
-    with pytest.raises(ViciBrainError) as raised, dialer.session(lambda: our_utc or datetime.now(UTC)) as session:
+    with pytest.raises(ViciBrainError) as raised, dialer.session(lambda: our_utc or datetime.now(UTC)) as session:  # noqa: PT012
         for table in CALL_TABLES:
             list(session.pages(table, HOUR))
     dialer.engine.dispose()
@@ -75,7 +75,9 @@ def test_a_wrong_password_names_the_user_and_the_remedy(site: Exchange, login: s
 
 
 def test_an_unknown_database_is_named(site: Exchange) -> None:
-    error = refusal(Dialer("east", make_url(site.url).set(database="no_such_db").render_as_string(hide_password=False), site.zone))
+    error = refusal(
+        Dialer("east", make_url(site.url).set(database="no_such_db").render_as_string(hide_password=False), site.zone)
+    )
     assert isinstance(error, ConfigurationError)
     assert "has no database 'no_such_db': correct the name in its URL" in str(error)
 
@@ -86,7 +88,9 @@ def test_a_database_that_a_user_may_not_enter_is_a_matter_of_rights(site: Exchan
     assert "1044" in str(error)
 
 
-@pytest.mark.parametrize(("host", "port"), [("127.0.0.1", 1), ("no-such-host.invalid", 3306)], ids=["closed port", "unknown host"])
+@pytest.mark.parametrize(
+    ("host", "port"), [("127.0.0.1", 1), ("no-such-host.invalid", 3306)], ids=["closed port", "unknown host"]
+)
 def test_a_host_that_does_not_answer_may_do_so_later(host: str, port: int) -> None:
     error = refusal(Dialer("east", f"mysql+pymysql://sync:hun%40ter%3A2%2Fx@{host}:{port}/asterisk", "UTC"))
     assert isinstance(error, RetriableError)
@@ -103,7 +107,8 @@ def test_a_table_that_is_missing_is_named(site: Exchange, table: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("table", "column"), [("vicidial_log", "called_count"), ("vicidial_closer_log", "queue_seconds"), ("vicidial_list", "vendor_lead_code")]
+    ("table", "column"),
+    [("vicidial_log", "called_count"), ("vicidial_closer_log", "queue_seconds"), ("vicidial_list", "vendor_lead_code")],
 )
 def test_a_column_that_is_missing_is_named(site: Exchange, table: str, column: str) -> None:
     site.run(f"ALTER TABLE {table} DROP COLUMN {column}")

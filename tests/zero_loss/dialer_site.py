@@ -1,10 +1,10 @@
 """One dialer, one Brain and one clock, driven as the schedules drive them.
 
-Belongs here: time, the tiers, and the two systems that can be driven (ours; replaced_design.py holds the other). Does not: what goes
-wrong on the dialer (traps) or the verdict (oracle).
+Belongs here: time, the tiers, and our side as a system that can be driven (replaced_design.py holds the other). Does not: what
+goes wrong on the dialer (traps) or the verdict (oracle).
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
@@ -26,7 +26,7 @@ from vici_brain.vici.dialer import Dialer
 
 START = datetime(2025, 6, 10, 16, 0, tzinfo=UTC)
 """Noon of a Tuesday in New York, where all clocks stand when a test begins."""
-TICK_TRAIL, HOURLY, NIGHTLY, WEEKLY = minutes(30), timedelta(hours=5), timedelta(hours=48), timedelta(days=90)
+HOURLY, NIGHTLY, WEEKLY = timedelta(hours=5), timedelta(hours=48), timedelta(days=90)
 AFTER_CLOSE = minutes(1)
 
 
@@ -150,7 +150,12 @@ class Site:
 
     def assert_lossless(self) -> None:
         """The verdict: source = Brain by key and content, every bucket proven, and another full run changes nothing."""
-        found = self.system.differences()
+        self.assert_lossless_but({})
+
+    def assert_lossless_but(self, refused: Mapping[str, str]) -> None:
+        """The same, but for values (one column a key) that no PostgreSQL can hold; quarantine has those."""
+        excused = tuple(f"('vicidial_log', '{key}'): other content in Brain: {column}: " for key, column in refused.items())
+        found = [line for line in self.system.differences() if not (excused and line.startswith(excused))]
         assert not found, "\n".join([f"{len(found)} differences:", *found[:30]])
 
     def assert_lossless_without_proofs(self) -> None:
@@ -172,13 +177,12 @@ class Replication:
         self.proofs: list[ProofResult] = []
 
     def tick(self) -> None:
-        """What the scheduled run does: the newest closed partition, its matches, and a proof of the trailing half hour."""
+        """What the scheduled run does: the newest closed partition with a proof of the trailing half hour, and its matches."""
         site = self.site
         end = floor_to(site.now, BUCKET)
         identity = SyncIdentity(site.instance, "sync", "schedule", Window(end - BUCKET, end), f"{site.instance} {end:%d %H:%M}")
         read_window(site.sync, identity)
         match_read_window(site.sync, identity)
-        self.proofs.append(site.prove(TICK_TRAIL))
 
     def incremental(self) -> None:
         sync_incremental(self.site.sync, "cli")
@@ -204,7 +208,7 @@ class Replication:
     @property
     def _oldest(self) -> datetime:
         """Proofs go back for days; where a test's world is younger, its first hour is as far as there is anything."""
-        return max(self.site.oracle.first_call() - timedelta(hours=1), self.site.now - WEEKLY)
+        return max((self.site.oracle.first_call() or self.site.now) - timedelta(hours=3), self.site.now - WEEKLY)
 
     def differences(self) -> list[str]:
         site = self.site

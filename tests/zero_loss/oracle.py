@@ -1,7 +1,7 @@
 """The oracle: what the dialer shows and what Brain holds, compared by key and content with SQL of its own.
 
-Belongs here: the verdict on two databases. Does not: anything of the reader, the merge or the proof; their rules are written once more
-here, in Python, so that a mistake in them cannot hide itself.
+Belongs here: the verdict on two databases. Does not: anything of the reader, the merge or the proof; their rules are written once
+more here, in Python, so that a mistake in them cannot hide itself.
 """
 
 import hashlib
@@ -19,8 +19,10 @@ Key = tuple[str, str]
 
 TABLES = {"vicidial_log": "uniqueid", "vicidial_closer_log": "closecallid"}
 _BRAIN_NAMES = {"lead_id": "vici_lead_id", "user": "agent_user"}
-_SHARED = ("uniqueid", "lead_id", "list_id", "campaign_id", "call_date", "start_epoch", "end_epoch", "length_in_sec", "status")
-_SHARED += ("phone_code", "phone_number", "user", "user_group", "comments", "term_reason", "called_count")
+_SHARED = (
+    *("uniqueid", "lead_id", "list_id", "campaign_id", "call_date", "start_epoch", "end_epoch", "length_in_sec", "status"),
+    *("phone_code", "phone_number", "user", "user_group", "comments", "term_reason", "called_count"),
+)
 REPLICATED = {"vicidial_log": (*_SHARED, "alt_dial"), "vicidial_closer_log": (*_SHARED, "queue_seconds")}
 _KEYS = "SELECT source_table, source_key FROM"
 
@@ -63,7 +65,7 @@ class Oracle:
     def archived_only(self) -> set[Key]:
         found: set[Key] = set()
         for table, key in TABLES.items():
-            rows = self.ask_source(f"SELECT a.{key} FROM {table}_archive a LEFT JOIN {table} l USING ({key}) WHERE l.{key} IS NULL")
+            rows = self.ask_source(f"SELECT a.{key} FROM {table}_archive a WHERE a.{key} NOT IN (SELECT {key} FROM {table})")
             found.update((table, str(row[0])) for row in rows)
         return found
 
@@ -95,7 +97,8 @@ class Oracle:
     def differences(self) -> list[str]:
         """Everything in which Brain is not what the dialer shows; nothing means equal."""
         source, held, aside = self.source(), self.held(), self._set_aside()
-        stale = self._keys(f"{_KEYS} vici_call_logs WHERE instance = :instance AND 'archive_copy_stale' = ANY(row_flags)")
+        flagged = "WHERE instance = :instance AND 'archive_copy_stale' = ANY(row_flags)"
+        stale = self._keys(f"{_KEYS} vici_call_logs {flagged}")
         found = [f"{key}: missing in Brain" for key in source if key not in held and key not in aside]
         found += [f"{key}: in Brain, but gone at the dialer" for key in held if key not in source]
         found += [f"{key}: set aside, but gone at the dialer" for key in aside if key not in source]
@@ -118,7 +121,7 @@ class Oracle:
         return found + [f"{key[0]} {key[1]:%d %H:%M}: {state}" for key, state in open_ones]
 
     def buckets(self) -> dict[Key, datetime]:
-        """The bucket that each call of the dialer belongs to, by this file's own rule; undated rows without an epoch have none."""
+        """The bucket that each call of the dialer belongs to, by this file's own rule; rows without any time have none."""
         found = {}
         for key, row in self.source().items():
             instant = self.instant(row)
@@ -127,7 +130,7 @@ class Oracle:
         return found
 
     def instant(self, row: Row) -> int | None:
-        """UTC seconds: start_epoch if it is within 15 h of the wall time, else the wall time, else the head of the uniqueid."""
+        """UTC seconds: start_epoch if within 15 h of the wall time, else the wall time, else the head of the uniqueid."""
         epoch = int(row["start_epoch"] or 0)
         try:
             wall = datetime.fromisoformat(row["call_date"] or "").replace(tzinfo=self._zone)
@@ -138,9 +141,11 @@ class Oracle:
         near = abs(wall.timestamp() - epoch) <= 15 * 3600
         return epoch if near else int(wall.timestamp())
 
-    def first_call(self) -> datetime:
-        instants = [instant for row in self.source().values() if (instant := self.instant(row))]
-        return datetime.fromtimestamp(min(instants, default=0), UTC)
+    def first_call(self) -> datetime | None:
+        """The oldest instant that either side has a call at."""
+        rows = (self.source() | self.held() | self.held(gone=True)).values()
+        instants = [instant for row in rows if (instant := self.instant(row))]
+        return datetime.fromtimestamp(min(instants), UTC) if instants else None
 
     def fingerprint(self) -> str:
         """Of all that Brain holds of calls, earlier states included."""
@@ -152,7 +157,8 @@ class Oracle:
 
     def _misplaced(self, source: dict[Key, Row]) -> Iterable[str]:
         rows = self._ask(
-            "SELECT source_table, source_key, extract(epoch FROM called_at)::bigint FROM vici_call_logs WHERE instance = :instance"
+            "SELECT source_table, source_key, CAST(extract(epoch FROM called_at) AS bigint) FROM vici_call_logs"
+            " WHERE instance = :instance"
         )
         for table, key, epoch in rows:
             row = source.get((table, key))

@@ -1,8 +1,8 @@
 """The design that this project replaced, as small as it can be, to show that the scenes catch what they are meant to catch.
 
-Belongs here: its known rules and nothing else: a checkpoint with a look-back capped at 10 minutes, a 1-minute overlap, LIMIT 5000, the
-key (lead_id, call_date), rows written once and never read again, deletes unseen, inbound and archives ignored, wall time taken as
-it is.
+Belongs here: its known rules and nothing else: a checkpoint, a look-back capped at 10 minutes, a 1-minute overlap, LIMIT 5000,
+the key (lead_id, call_date), rows written once and never read again, deletes unseen, inbound and archives ignored, wall time
+taken as it is.
 """
 
 from datetime import datetime, timedelta

@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -72,10 +72,8 @@ def test_a_batch_that_failed_for_good_is_resumed_where_it_stopped(dialer: Site) 
     seen = iter(range(1, 10_000))
     killer = Killer(dialer, 10_000, lambda statement: reads_calls(statement) and next(seen) > 50)
     since: datetime = one(dialer.brain, "SELECT clock_timestamp()")
-    done = []
     with pytest.raises(RetriableError, match="vici: the dialer's database"):
-        for read, _ in fetch_history(dialer.sync, "cli", history(dialer), pause=lambda _: None):
-            done.append(read)
+        list(fetch_history(dialer.sync, "cli", history(dialer), pause=lambda _: None))
     killer.left = 0
     landed = one(dialer.brain, "SELECT count(*) FROM vici_call_logs")
     assert 0 < landed < 30 * DAYS
@@ -141,11 +139,12 @@ def test_a_statement_that_takes_too_long_is_given_up_and_moves_nothing(mariadb_u
         dialer.skip_until(6)
 
         def slow(_connection: object, _cursor: object, statement: str, parameters: Any, *_: object) -> tuple[str, Any]:
-            return (statement.replace("WHERE", "WHERE BENCHMARK(1000000000, MD5(1)) = 0 AND", 1) if reads_calls(statement) else statement), parameters
+            heavy = "WHERE BENCHMARK(1000000000, MD5(1)) = 0 AND"
+            return (statement.replace("WHERE", heavy, 1) if reads_calls(statement) else statement), parameters
 
         event.listen(dialer.dialer.engine, "before_cursor_execute", slow, retval=True)
         event.listen(dialer.dialer.engine, "checkout", _impatient)
-        with pytest.raises(RetriableError, match="1969|took too long"):
+        with pytest.raises(RetriableError, match="took too long"):
             sync_incremental(dialer.sync, "cli")
         assert Ledger(brain).position("vici") is None
         assert one(brain, "SELECT count(*) FROM vici_call_logs") == 0
@@ -162,5 +161,6 @@ def _impatient(connection: Any, *_: object) -> None:
 def test_the_day_where_two_batches_meet_is_counted_once(dialer: Site) -> None:
     edge = dialer.start - timedelta(days=DAYS - 7)
     batches = [read for read, _ in fetch_history(dialer.sync, "cli", Window(edge - timedelta(days=7), edge + minutes(600)))]
-    assert [read.rows_new for read in batches][0] + batches[1].rows_new == one(dialer.brain, "SELECT count(*) FROM vici_call_logs")
-    assert sum(read.source_count for read in batches) == one(dialer.brain, "SELECT count(*) FROM vici_call_logs")
+    held = one(dialer.brain, "SELECT count(*) FROM vici_call_logs")
+    assert len(batches) == 2
+    assert (sum(read.rows_new for read in batches), sum(read.source_count for read in batches)) == (held, held)

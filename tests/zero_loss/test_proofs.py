@@ -1,4 +1,4 @@
-"""What a proof promises: it is never false, never stale, finds exactly what differs, and writes nothing that it was not asked to."""
+"""What a proof promises: never false, never stale, finds exactly what differs, and writes nothing that it was not asked to."""
 
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta

@@ -28,5 +28,5 @@ def test_the_replaced_design_copies_a_dialer_that_never_misbehaves(dialer: Site)
 def test_the_replaced_design_falls_into_the_trap(scene: traps.Scene, dialer: Site) -> None:
     scene(dialer)
     dialer.settle()
-    with pytest.raises(AssertionError, match="lost|ghost|other content"):
+    with pytest.raises(AssertionError, match=r"lost|ghost|other content"):
         dialer.assert_lossless()

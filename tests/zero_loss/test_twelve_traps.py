@@ -1,9 +1,10 @@
 """The traps of facts/vicidial.md §12 that concern reading: whatever the dialer does, Brain ends equal and proven.
 
-Every scene is played twice over by the oracle's rules: equal by key and content, proven by the ledger, and unchanged by another run.
+Each ends under the oracle's rules: equal by key and content, proven by the ledger, and unchanged by another run.
 """
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 import traps
@@ -26,10 +27,10 @@ def states(brain: Engine, key: str) -> list[str]:
     return [row[0] for row in earlier] + [one(brain, "SELECT status FROM vici_call_logs WHERE source_key = :key", key=key)]
 
 
-def vanished(brain: Engine) -> list[tuple[str, str, str | None]]:
-    return ask(  # type: ignore[return-value]
-        brain, "SELECT source_key, vanish_reason, successor_key FROM vici_call_logs WHERE vanished_at IS NOT NULL ORDER BY 1"
-    )
+def vanished(brain: Engine) -> list[tuple[Any, ...]]:
+    """Key, reason and successor of the calls that are gone at the dialer."""
+    gone = "FROM vici_call_logs WHERE vanished_at IS NOT NULL ORDER BY 1"
+    return ask(brain, f"SELECT source_key, vanish_reason, successor_key {gone}")
 
 
 def ends_equal(dialer: Site) -> None:

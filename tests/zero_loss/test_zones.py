@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from builders import ask, minutes, one
+from builders import ask, minutes, one, outbound_row
 from dialer_site import Site, site
 from sqlalchemy import Engine
 
@@ -35,14 +35,8 @@ def instant(text: str) -> datetime:
 def calls_through_the_night(dialer: Site) -> int:
     """Calls from half an hour before to two and a half after the start, an hour before which the clocks change."""
     moments = [dialer.at(minute) for minute in range(-30, 150, 7)]
-    dialer.exchange.put("vicidial_log", *(_row(dialer, at) for at in moments))
+    dialer.exchange.put("vicidial_log", *(outbound_row(at, zone=dialer.zone) for at in moments))
     return len(moments)
-
-
-def _row(dialer: Site, at: datetime) -> dict[str, object]:
-    from builders import outbound_row  # noqa: PLC0415 - beside its only use
-
-    return outbound_row(at, f"{int(at.timestamp())}.1", dialer.zone)
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 """The traps of facts/vicidial.md §12 that concern reading, as things that happen to a dialer while schedules run.
 
-Belongs here: what the dialer does, and when. Does not: verdicts; the same scenes are played to our replication, which must come out
-equal, and to the design that it replaced, which must not (that keeps the scenes honest).
+Belongs here: what the dialer does, and when. Does not: verdicts; the same scenes are played to our replication, which must come
+out equal, and to the design that it replaced, which must not (that keeps the scenes honest).
 """
 
 from collections.abc import Callable

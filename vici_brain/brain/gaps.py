@@ -13,7 +13,7 @@ from vici_brain.brain.database import brain_errors
 from vici_brain.brain.sql import load
 from vici_brain.domain.windows import Window
 
-_MOST = 50_000
+MOST = 50_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,15 +39,17 @@ class GapStore:
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
 
-    def gaps(self, instance: str, source_tables: Sequence[str], window: Window, proof_due: datetime) -> list[Gap]:
-        """Buckets of ``window`` never read, or before ``proof_due`` and not proven; oldest first, at most 50,000."""
+    def gaps(
+        self, instance: str, source_tables: Sequence[str], window: Window, proof_due: datetime, *, most: int | None = MOST
+    ) -> list[Gap]:
+        """Buckets of ``window`` never read, or before ``proof_due`` and not proven; oldest first, ``most`` (``None``: all)."""
         scope = {
             "instance": instance,
             "source_tables": list(source_tables),
             "start": window.start,
             "end": window.end,
             "proof_due": proof_due,
-            "limit": _MOST,
+            "limit": most,
         }
         with brain_errors(), self.engine.connect() as connection:
             return [Gap(row.bucket_start, row.never_read) for row in connection.execute(load("gaps"), scope)]

@@ -12,10 +12,10 @@ from vici_brain.brain.database import brain_errors
 from vici_brain.brain.sql import load
 from vici_brain.domain.windows import Window
 
+# What is compared with leads has no collation of its own: an index on leads serves only comparisons in the index's collation.
 _UNMATCHED = text("""
     CREATE TEMPORARY TABLE unmatched_calls (
-        source_table text COLLATE "C", source_key text COLLATE "C", vendor_lead_code text COLLATE "C", vici_lead_id bigint,
-        phone_key text COLLATE "C"
+        source_table text COLLATE "C", source_key text COLLATE "C", vendor_lead_code text, vici_lead_id bigint, phone_key text
     ) ON COMMIT DROP
 """)
 _WINDOW_TOTALS = text("""

@@ -13,6 +13,7 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from sqlalchemy import Engine
 
 from vici_brain.brain.database import migrate as migrate_brain
@@ -34,6 +35,7 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_
 site.register(app)
 orphans.register(app)
 _err = Console(stderr=True, highlight=False)
+_MOST_DAYS = 3660
 Instances = Annotated[
     list[str] | None,
     typer.Option("--instance", "-i", help="Only this dialer; may be repeated. Default: all that are configured."),
@@ -63,7 +65,7 @@ def _each(settings: Settings, instances: list[str] | None, work: Callable[[str],
         try:
             work(name)
         except ViciBrainError as error:
-            _err.print(f"[red]failed[/red] {error}", soft_wrap=True)
+            _err.print(f"[red]failed[/red] {escape(str(error))}", soft_wrap=True)
             worst = max(worst, 2 if isinstance(error, ConfigurationError) else 1)
     if worst:
         raise typer.Exit(worst)
@@ -86,7 +88,7 @@ def migrate() -> None:
 def sync_incremental_command(
     instance: Instances = None,
     minutes: Annotated[
-        int | None, typer.Option(min=1, help="Look back this far instead of from where the ledger stands.")
+        int | None, typer.Option(min=1, max=_MOST_DAYS * 1440, help="Look back this far instead of from where the ledger stands.")
     ] = None,
     dry_run: DryRun = False,
 ) -> None:
@@ -102,7 +104,7 @@ def sync_incremental_command(
 
 @app.command("fetch-complete")
 def fetch_complete(
-    days: Annotated[int | None, typer.Argument(min=1, help="How many days back from now.")] = None,
+    days: Annotated[int | None, typer.Argument(min=1, max=_MOST_DAYS, help="How many days back from --to.")] = None,
     since: Annotated[
         str | None, typer.Option("--from", help="First moment, UTC unless it carries an offset: 2026-08-01T00:00.")
     ] = None,
@@ -126,7 +128,7 @@ def fetch_complete(
 @app.command("reconcile")
 def reconcile_command(
     since: Annotated[
-        str | None, typer.Option("--from", help="First moment, UTC unless it carries an offset; default 48 hours ago.")
+        str | None, typer.Option("--from", help="First moment, UTC unless it carries an offset; default 48 hours before --to.")
     ] = None,
     until: Annotated[str | None, typer.Option("--to", help="End, not included; default now.")] = None,
     instance: Instances = None,
@@ -166,6 +168,8 @@ def _moment(text: str) -> datetime:
         raise typer.BadParameter(
             f"{text!r} is no date or time; write 2026-08-01 or 2026-08-01T13:30 (UTC) or add an offset"
         ) from None
+    if not 1990 <= moment.year <= 2100:
+        raise typer.BadParameter(f"{text!r} is no time at which a dialer took calls")
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
@@ -202,5 +206,5 @@ def main() -> None:
     try:
         app()
     except ViciBrainError as error:
-        _err.print(f"[red]failed[/red] {error}", soft_wrap=True)
+        _err.print(f"[red]failed[/red] {escape(str(error))}", soft_wrap=True)
         sys.exit(2 if isinstance(error, ConfigurationError) else 1)

@@ -44,7 +44,7 @@ def purge(
         list[str] | None,
         typer.Option("--instance", "-i", help="Only this dialer; may be repeated. Default: all that are configured."),
     ] = None,
-    days: Annotated[int, typer.Option(min=7, help="Orphans of calls that happened longer ago than this.")] = 7,
+    days: Annotated[int, typer.Option(min=7, max=3660, help="Orphans of calls that happened longer ago than this.")] = 7,
     apply: Annotated[bool, typer.Option("--apply", help="Export them and act; without this, only count.")] = False,
     purge: Annotated[
         bool, typer.Option("--purge", help="Take them out of vici_call_logs; without this, hide them in orphan_call_logs only.")

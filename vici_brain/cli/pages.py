@@ -9,6 +9,7 @@ from dataclasses import asdict
 from datetime import datetime, timedelta
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from vici_brain.brain.overview import InstanceOverview
@@ -35,7 +36,7 @@ def synced(instance: str, read: CallSync, matched: MatchSync, *, dry_run: bool) 
     if read.slow:
         say(f"[yellow]slow[/yellow] {instance}: reading took {read.seconds:.0f} s for {read.rows_read:,} calls")
     for notice in read.notices:
-        say(f"[dim]{instance}: {notice}[/dim]")
+        say(f"[dim]{instance}: {escape(notice)}[/dim]")
 
 
 def rematched(instance: str, done: OrphanMatch, *, dry_run: bool) -> None:
@@ -58,7 +59,7 @@ def reconciled(instance: str, result: ProofResult) -> None:
         counts = f"{each.source.count:,} at the dialer, {each.brain.count:,} in Brain"
         say(f"[red]differs[/red] {each.bucket_start:%Y-%m-%d %H:%M} {each.source_table}: {counts}")
         for sample in each.samples:
-            say(f"  {sample}")
+            say(f"  {escape(sample)}")
     if len(result.differing) > _MOST_ROWS:
         say(f"and {len(result.differing) - _MOST_ROWS:,} more buckets")
 
@@ -80,7 +81,7 @@ def _status_of(each: InstanceOverview, now: datetime) -> None:
     if last is None:
         say("never synced; start with `vici-brain fetch-complete 90`")
     else:
-        outcome = last.status if last.status != "failed" else f"[red]failed[/red]: {last.error}"
+        outcome = last.status if last.status != "failed" else f"[red]failed[/red]: {escape(last.error or '')}"
         say(f"last sync      {last.started_at:%Y-%m-%d %H:%M:%S} UTC, {last.kind} by {last.trigger}: {outcome}")
     say(f"last success   {_ago(each.last_success_at, now)}")
     say(f"read until     {_ago(each.read_until, now)}")
@@ -101,7 +102,7 @@ def _counts(what: str, counts: Mapping[str, int]) -> Table:
     table = Table(what, "calls", title=f"calls per {what}, last 7 days", title_justify="left", box=None)
     table.columns[1].justify = "right"
     for name, calls in list(counts.items())[:_MOST_ROWS]:
-        table.add_row(name or "(blank)", f"{calls:,}")
+        table.add_row(escape(name) or "(blank)", f"{calls:,}")
     if len(counts) > _MOST_ROWS:
         table.add_row(f"{len(counts) - _MOST_ROWS} more", f"{sum(list(counts.values())[_MOST_ROWS:]):,}")
     return table

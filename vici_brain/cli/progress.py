@@ -41,5 +41,7 @@ class HistoryBar:
 def history_progress(instance: str, window: Window) -> Iterator[HistoryBar]:
     """Yields what to tell of each slice."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("h"))
-    with Progress(*columns, TimeElapsedColumn(), TimeRemainingColumn(), console=Console(stderr=True), transient=True) as progress:
+    console = Console(stderr=True)
+    times = (TimeElapsedColumn(), TimeRemainingColumn())
+    with Progress(*columns, *times, console=console, transient=True, disable=not console.is_terminal) as progress:
         yield HistoryBar(progress, instance, window)

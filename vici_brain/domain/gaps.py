@@ -7,7 +7,7 @@ Nothing is remembered between two decisions: what is missing is computed anew ea
 outage needs no bookkeeping.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -26,18 +26,31 @@ class Attempts:
     count: int
     last_ended: datetime
 
+    @property
+    def next_due(self) -> datetime:
+        """Twice as long after each try; the exponent has an end too, because a stretch may fail for years."""
+        return self.last_ended + min(_FIRST_PAUSE * (1 << min(self.count - 1, 16)), _LONGEST_PAUSE)
+
 
 @dataclass(frozen=True, slots=True)
 class Repair:
-    """A stretch to read again, as the ``attempt``-th try."""
+    """A stretch to read again, after what was tried ``before``."""
 
     window: Window
-    attempt: int
+    before: Attempts | None = None
+
+    @property
+    def attempt(self) -> int:
+        return self.before.count + 1 if self.before else 1
 
     @property
     def key(self) -> str:
-        """The same for the same try at the same stretch, so that two ticks never launch it twice."""
-        return f"{stretch_name(self.window)}#{self.attempt}"
+        """The same for the same try at the same stretch, so that two ticks never launch it twice, and never used again.
+
+        The count alone would be: it falls when an old run is deleted, and Dagster takes no key a second time.
+        """
+        last = f" after {self.before.last_ended:%Y-%m-%dT%H:%M:%S}" if self.before else ""
+        return f"{origin(self.window)}#{self.attempt}{last}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +63,11 @@ class GapVerdict:
 
 def stretch_name(window: Window) -> str:
     return f"{window.start:%Y-%m-%dT%H:%M}..{window.end:%Y-%m-%dT%H:%M}"
+
+
+def origin(window: Window) -> str:
+    """What tries at a stretch are counted by: its start, because the newest stretch grows between two tries."""
+    return f"{window.start:%Y-%m-%dT%H:%M}"
 
 
 def contiguous(buckets: Iterable[datetime], longest: int = MOST_BUCKETS) -> list[Window]:
@@ -67,12 +85,15 @@ def contiguous(buckets: Iterable[datetime], longest: int = MOST_BUCKETS) -> list
 def decide(
     holes: Sequence[Window],
     under_way: Sequence[Window],
-    attempts: Mapping[str, Attempts],
+    attempts: Callable[[Window], Attempts | None],
     *,
     now: datetime,
     at_once: int,
 ) -> GapVerdict:
-    """The oldest of ``holes`` that no run works on, up to ``at_once`` runs in all; a stretch that failed waits ever longer."""
+    """The oldest of ``holes`` that no run works on, up to ``at_once`` runs in all; a stretch that failed waits ever longer.
+
+    ``attempts`` is asked only while a run is free, so thousands of holes cost nothing.
+    """
     if not holes:
         return GapVerdict((), ("every bucket that is due was read and proven",))
     repairs: list[Repair] = []
@@ -81,12 +102,13 @@ def decide(
         if any(hole.start < other.end and other.start < hole.end for other in under_way):
             busy += 1
             continue
-        before = attempts.get(stretch_name(hole))
-        if before is not None and now < before.last_ended + min(_FIRST_PAUSE * 2 ** (before.count - 1), _LONGEST_PAUSE):
-            waiting += 1
+        if len(repairs) + len(under_way) >= at_once:
             continue
-        if len(repairs) + len(under_way) < at_once:
-            repairs.append(Repair(hole, before.count + 1 if before else 1))
+        before = attempts(hole)
+        if before is not None and now < before.next_due:
+            waiting += 1
+        else:
+            repairs.append(Repair(hole, before))
     count = sum(int(hole.length / BUCKET) for hole in holes)
     oldest = min(hole.start for hole in holes)
     reasons = [f"{count} buckets in {len(holes)} stretches are not read or not proven, the oldest {oldest:%Y-%m-%d %H:%M} UTC"]

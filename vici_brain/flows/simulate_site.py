@@ -37,6 +37,7 @@ class SimulatedSite:
         self.is_new = not memory.exists()
         if not self.is_new:
             known = json.loads(memory.read_text())
+            known.pop("first_utc_day", None)
             size = SiteSize(date.fromisoformat(known.pop("first_day")), **known)
         self.engine = create_engine(url)
         profile = DialerProfile(
@@ -55,8 +56,10 @@ class SimulatedSite:
         self.dialer.create()
         report = self.dialer.load_history(until, progress=progress)
         self._memory.parent.mkdir(parents=True, exist_ok=True)
-        content = {"first_day": str(self.size.first_day), "calls_per_day": self.size.calls_per_day}
-        self._memory.write_text(json.dumps(content | {"leads": self.size.leads, "seed": self.size.seed}))
+        # East of Greenwich the first local day begins on the UTC day before, and so must the partitions.
+        days = {"first_day": str(self.size.first_day), "first_utc_day": str(self.dialer.opens_at.date())}
+        size = {"calls_per_day": self.size.calls_per_day, "leads": self.size.leads, "seed": self.size.seed}
+        self._memory.write_text(json.dumps(days | size))
         self.is_new = False
         return report.rows
 
@@ -66,7 +69,7 @@ class SimulatedSite:
 
     def take_calls(self, brain: Engine, until: datetime) -> AdvanceReport:
         """Lets everything happen that is due by ``until``, on the dialer and in the CRM."""
-        report = self.dialer.advance(until)
+        report = self.dialer.advance(max(until, self.dialer.clock()))
         if report.until > report.since:
             self.tell_brain(brain, report.since, report.until)
         return report

@@ -37,6 +37,10 @@ class InstanceNames:
         return self.relation("orphan_call_logs")
 
     @property
+    def ledger(self) -> AssetKey:
+        return self.relation("call_log_proofs")
+
+    @property
     def pipeline(self) -> tuple[AssetKey, ...]:
         """What a sync makes, in order."""
         return (self.call_logs, self.call_metrics, self.orphan_call_logs)

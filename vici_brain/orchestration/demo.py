@@ -8,9 +8,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 from time import perf_counter
+from zoneinfo import ZoneInfo
 
 import dagster as dg
-from sqlalchemy import Engine, select
+from sqlalchemy import Engine, String, and_, cast, func, not_, or_, select
 
 from vici_brain.brain.calls import CallStore
 from vici_brain.brain.journal import Journal, SyncIdentity
@@ -26,6 +27,7 @@ from vici_brain.settings import DialerSettings, Settings, load_settings
 from vici_brain.vici.call_reader import CALL_TABLES
 
 _LATE_LEADS = timedelta(days=2)
+_NO_TIME = 100_000_000  # closer rows may hold a year as start_epoch
 Say = Callable[[str], None]
 
 
@@ -50,7 +52,7 @@ class DemoSummary:
 
     @property
     def proven(self) -> bool:
-        """Every call of the dialer in Brain, every bucket equal by count and checksum, nothing left to change, no failed check."""
+        """Every call of the dialer in Brain, every bucket equal by count and checksum, nothing left to change or failed."""
         return (
             self.missing_calls == 0
             and self.buckets_proven >= self.buckets_expected
@@ -66,13 +68,14 @@ def run_demo(settings: Settings, *, days: int, calls_per_day: int, now: datetime
     size = SiteSize(days_back(now, days), calls_per_day, leads=max(2_000, calls_per_day * days // 4))
     try:
         sites = [_site(settings, dialer, size) for dialer in settings.dialers if dialer.simulated]
+        new = {site.dialer.profile.instance for site in sites if site.is_new}
         for site in sites:
             _prepare(site, brain, until, say)
         # The partitions begin where the dialers opened, so the definitions are loaded only now; by name, as Dagster does it.
         settings = load_settings()
         with dagster_instance(settings) as (_, instance):
             runner = _Runner(instance, importlib.import_module("definitions").defs, brain, say)
-            return [_demo_of(settings, site, runner, until) for site in sites]
+            return [_demo_of(settings, site, runner, until, late_leads=site.dialer.profile.instance in new) for site in sites]
     finally:
         brain.dispose()
 
@@ -82,7 +85,7 @@ def _site(settings: Settings, dialer: DialerSettings, size: SiteSize) -> Simulat
     return SimulatedSite(url, memory, dialer.name, dialer.time_zone, size)
 
 
-def _demo_of(settings: Settings, site: SimulatedSite, runner: "_Runner", until: datetime) -> DemoSummary:
+def _demo_of(settings: Settings, site: SimulatedSite, runner: "_Runner", until: datetime, *, late_leads: bool) -> DemoSummary:
     started = perf_counter()
     dialer, brain = settings.dialer_settings(site.dialer.profile.instance), runner.brain
     name, names = dialer.name, InstanceNames(dialer.name)
@@ -91,14 +94,15 @@ def _demo_of(settings: Settings, site: SimulatedSite, runner: "_Runner", until: 
     for batch in window.slices(BATCH):
         runner.read(names.backfill_job, batch)
     known = Overview(brain).calls_by_rule(name)
-    site.tell_brain(brain, until - _LATE_LEADS, until)
-    runner.run(names.orphan_job, {}, "orphans looked at again, now that late leads have arrived")
+    if late_leads:
+        site.tell_brain(brain, until - _LATE_LEADS, until)
+    runner.run(names.orphan_job, {}, "orphans looked at again" + (", now that late leads have arrived" if late_leads else ""))
     rules = Overview(brain).calls_by_rule(name)
     again = Window(max(window.start, until - BATCH), until)
     changed = runner.read(names.sync_job, again, note=", the last week again with all checks; nothing may change")
     runner.run(names.audit_job, {}, "the ledger and the dialer's clock audited")
     proof = _prove(settings, dialer, brain, window, runner.say)
-    source, held = _source_keys(site.engine), CallStore(brain).keys(name)
+    source, held = _source_keys(site.engine, dialer.time_zone, until), CallStore(brain).keys(name)
     site.close()
     return DemoSummary(
         instance=name,
@@ -134,17 +138,29 @@ def _prepare(site: SimulatedSite, brain: Engine, until: datetime, say: Say) -> N
 def _prove(settings: Settings, dialer: DialerSettings, brain: Engine, window: Window, say: Say) -> ProofResult:
     sync = Syncing(settings.open_dialer(dialer.name), brain, lambda: datetime.now(UTC))
     proof = reconcile(sync, SyncIdentity(dialer.name, "reconcile", "demo", window), repair=True)
-    say(f"{proof.proven:,} of {proof.buckets:,} five-minute buckets proven by count and checksum ({proof.seconds:.1f} s)")
+    say(proof_line(proof))
     return proof
 
 
-def _source_keys(engine: Engine) -> set[tuple[str, str]]:
-    """Every key of every call on the dialer, live or archived, counted without any of the reader's own code."""
+def proof_line(proof: ProofResult) -> str:
+    repaired = f", {proof.repaired:,} of them after a repair" if proof.repaired else ""
+    told = f"{proof.proven:,} of {proof.buckets:,} five-minute buckets proven by count and checksum{repaired}"
+    return f"{told} ({proof.seconds:.1f} s)"
+
+
+def _source_keys(engine: Engine, zone: str, until: datetime) -> set[tuple[str, str]]:
+    """Every key of every call on the dialer, live or archived, counted without any of the reader's own code.
+
+    Without the calls since ``until``, which `make dev` may have let happen; a start_epoch that is no time leaves the wall clock.
+    """
+    epoch, wall = int(until.timestamp()), until.astimezone(ZoneInfo(zone)).strftime("%Y-%m-%d %H:%M:%S")
     found: set[tuple[str, str]] = set()
     with engine.connect() as connection:
         for table in CALL_TABLES:
             for copy in (table.live, table.archive):
-                found.update((table.name, str(key)) for key in connection.scalars(select(copy.c[table.key])))
+                start = func.coalesce(copy.c.start_epoch, 0)
+                later = or_(start >= epoch, and_(start < _NO_TIME, func.coalesce(cast(copy.c.call_date, String), "") >= wall))
+                found.update((table.name, str(key)) for key in connection.scalars(select(copy.c[table.key]).where(not_(later))))
     return found
 
 

@@ -5,6 +5,7 @@ Belongs here: partitions, their keys and how many a backfill run takes. Does not
 The start is fixed by the settings: a start that moved with the clock would differ between processes and rebuild Dagster's caches.
 """
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 
 import dagster as dg
@@ -12,6 +13,8 @@ import dagster as dg
 from vici_brain.domain.windows import BUCKET, Window, floor_to
 from vici_brain.settings import Settings
 
+PARTITION_TAG = "dagster/partition"
+RANGE_TAGS = ("dagster/asset_partition_range_start", "dagster/asset_partition_range_end")
 KEY_FORMAT = "%Y-%m-%d-%H:%M"
 PARTITIONS_A_RUN = 2016  # seven days: a batch that one run reads in minutes and that a failure can afford to repeat
 
@@ -38,6 +41,18 @@ def key_of(start: datetime) -> str:
 
 def start_of(key: str) -> datetime:
     return datetime.strptime(key, KEY_FORMAT).replace(tzinfo=UTC)
+
+
+def window_of_tags(tags: Mapping[str, str]) -> Window | None:
+    """What a run covers by its tags alone, for those who see a run from outside or have no partitions of their own."""
+    try:
+        if PARTITION_TAG in tags:
+            start = start_of(tags[PARTITION_TAG])
+            return Window(start, start + BUCKET)
+        first, last = (start_of(tags[tag]) for tag in RANGE_TAGS)
+    except (KeyError, ValueError):
+        return None
+    return Window(first, last + BUCKET)
 
 
 def window_of(context: dg.AssetExecutionContext | dg.AssetCheckExecutionContext) -> Window:

@@ -1,7 +1,10 @@
 -- Orphans of a window that a lead of Brain fits, by the rules of match_calls: calls by vici_call_logs_called_at, then one join for each
 -- rule over the index that matching uses. Three joins and not one condition with OR, which would look at every lead for every call.
 WITH waiting AS MATERIALIZED (
-    SELECT source_table, source_key, vendor_lead_code, vici_lead_id, phone_key
+    -- In the collation of leads, without which PostgreSQL could not use their indexes.
+    SELECT
+        source_table, source_key, vendor_lead_code COLLATE "default" AS vendor_lead_code, vici_lead_id,
+        phone_key COLLATE "default" AS phone_key
     FROM orphan_call_logs
     WHERE instance = :instance AND called_at >= :start AND called_at < :end
 ), fitting AS (

@@ -1,0 +1,121 @@
+"""Brain's statements walk the indexes that they were written for, once there are enough rows for that to matter."""
+
+import json
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from builders import NOON, minutes
+from sqlalchemy import Connection, Engine, text
+
+from vici_brain.brain import ledger, matches, overview
+from vici_brain.brain.sql import load
+
+ROWS = 30_000
+
+
+@pytest.fixture
+def busy(brain: Engine) -> Iterator[Connection]:
+    """Thirty thousand calls over two months, a tenth of them orphans, as many leads; statistics as autovacuum keeps them."""
+    with brain.connect() as connection:
+        connection.execute(
+            text(
+                "INSERT INTO leads (id, external_lead_id, phone, created_at)"
+                " SELECT n, lpad(n::text, 13, '0'), '212' || lpad(n::text, 7, '0'), now() FROM generate_series(1, :rows) n"
+            ),
+            {"rows": ROWS},
+        )
+        connection.execute(
+            text("""
+                INSERT INTO vici_call_logs (instance, source_table, source_key, uniqueid, vici_lead_id, called_at, start_epoch,
+                    status, phone_key, vendor_lead_code, row_crc, source_copy, read_at, first_seen_at, changed_at, lead_id, matched_by)
+                SELECT CASE n % 2 WHEN 0 THEN 'east' ELSE 'vici' END, 'vicidial_log', 'k' || n, 'k' || n, n,
+                    CAST(:noon AS timestamptz) - n * interval '4 minutes', 0, 'NA', '1212' || lpad(n::text, 7, '0'),
+                    lpad(n::text, 13, '0'), n, 'live', now(), now(), now(),
+                    CASE WHEN n % 10 > 0 THEN n END, CASE WHEN n % 10 > 0 THEN 'phone' END
+                FROM generate_series(1, :rows) n
+            """),
+            {"rows": ROWS, "noon": NOON},
+        )
+        connection.execute(
+            text("""
+                INSERT INTO call_log_proofs SELECT 'vici', 'vicidial_log', CAST(:noon AS timestamptz) - n * interval '5 minutes',
+                    'proven', now(), 0, 0, 0, 0, now() FROM generate_series(0, :rows) n
+            """),
+            {"rows": ROWS, "noon": NOON},
+        )
+        connection.commit()
+        connection.execute(text("ANALYZE"))
+        connection.execute(load("stage_calls"))
+        for name in ("placed_calls", "arriving_calls"):
+            connection.execute(text(f"CREATE TEMPORARY TABLE {name} (LIKE vici_call_logs) ON COMMIT DROP"))
+        connection.execute(
+            text("INSERT INTO placed_calls SELECT * FROM vici_call_logs WHERE instance = 'vici' ORDER BY called_at DESC LIMIT 20")
+        )
+        connection.execute(text("INSERT INTO arriving_calls SELECT * FROM placed_calls"))
+        connection.execute(matches._UNMATCHED)
+        connection.execute(
+            text(
+                "INSERT INTO unmatched_calls"
+                " SELECT source_table, source_key, vendor_lead_code, vici_lead_id, phone_key FROM placed_calls"
+            )
+        )
+        connection.execute(text("ANALYZE placed_calls, arriving_calls, unmatched_calls"))
+        yield connection
+        connection.rollback()
+
+
+def steps(plan: dict[str, Any]) -> Iterator[tuple[str, str | None, str | None]]:
+    yield plan["Node Type"], plan.get("Relation Name"), plan.get("Index Name")
+    for child in plan.get("Plans", []):
+        yield from steps(child)
+
+
+def plan_of(connection: Connection, statement: object, **values: Any) -> list[tuple[str, str | None, str | None]]:
+    sql = str(statement)
+    scope = {"instance": "vici", "source_table": "vicidial_log", "zone": "UTC", "read_at": NOON} | values
+    said = connection.execute(text("EXPLAIN (FORMAT JSON) " + sql), scope).scalar_one()
+    (found,) = json.loads(said) if isinstance(said, str) else said
+    return list(steps(found["Plan"]))
+
+
+WINDOW = {"start": NOON - minutes(60), "end": NOON}
+PLANS: dict[str, tuple[object, dict[str, Any], set[str]]] = {
+    "what arrives": (load("arriving_calls"), {}, {"vici_call_logs_pkey"}),
+    "what is replaced": (load("keep_history"), {}, {"vici_call_logs_pkey"}),
+    "what was set aside and landed": (load("release_landed"), {}, set()),
+    "the ledger's own side": (load("record_buckets"), WINDOW, {"vici_call_logs_called_at"}),
+    "the unmatched of a window": (load("unmatched_in_window"), WINDOW, {"vici_call_logs_called_at"}),
+    "the leads of the unmatched": (
+        load("match_calls"),
+        {},
+        {"leads_external_lead_id_lookup", "leads_normalised_phone_lookup", "vici_call_logs_pkey"},
+    ),
+    "orphans with a lead waiting": (
+        load("no_orphan_has_a_lead_waiting"),
+        WINDOW | {"sample": 5},
+        {"leads_external_lead_id_lookup", "leads_normalised_phone_lookup", "vici_call_logs_called_at"},
+    ),
+    "purged calls with a lead": (
+        load("purged_with_a_lead"),
+        {},
+        {"leads_external_lead_id_lookup", "leads_normalised_phone_lookup"},
+    ),
+    "the halves of a window": (matches._WINDOW_TOTALS, WINDOW, {"vici_call_logs_called_at"}),
+    "the coverage of a window": (ledger._COVERAGE, WINDOW, {"call_log_proofs_pkey", "vici_call_logs_called_at"}),
+    "the position": (ledger._POSITION, {"tables": ["vicidial_log"]}, {"call_log_proofs_pkey"}),
+    "calls per day": (overview._DAYS, {"since": NOON - timedelta(days=2)}, {"vici_call_logs_called_at"}),
+}
+LARGE = {"vici_call_logs", "leads", "call_log_proofs"}
+
+
+def test_every_statement_walks_its_index_and_scans_no_large_table(busy: Connection) -> None:
+    wrong: dict[str, object] = {}
+    for name, (statement, values, indexes) in PLANS.items():
+        found = plan_of(busy, statement, **values)
+        scans = [step for step in found if step[0] == "Seq Scan" and step[1] in LARGE]
+        unused = indexes - {index for _, _, index in found if index is not None}
+        if scans or unused:
+            wrong[name] = (scans, unused)
+    assert wrong == {}
