@@ -11,14 +11,14 @@ from vici_brain.orchestration.asset_keys import OWNERS, InstanceNames
 def ledger(instance: str) -> dg.AssetSpec:
     """``[instance, call_log_proofs]``, never materialised by itself.
 
-    The UI forgets a check's verdict whenever its asset is made anew, and standing checks are asked less often than calls are read.
+    The UI forgets a check's verdict whenever its asset is made anew, and standing checks are asked less often than that.
     """
     names = InstanceNames(instance)
     return dg.AssetSpec(
         names.ledger,
         deps=[names.call_logs],
-        description=f"The ledger of the dialer {instance}: every five-minute bucket, whether it was read, and whether it is proven "
-        "equal to the dialer by count and checksum",
+        description=f"The ledger of the dialer {instance}: every five-minute bucket, whether it was read, and whether it is "
+        "proven equal to the dialer by count and checksum",
         group_name=names.calls_group,
         kinds={"postgres", "table"},
         owners=OWNERS,

@@ -134,7 +134,6 @@ def test_every_link_leads_somewhere(document: str) -> None:
     assert [link for link in links if "://" not in link and not (path.parent / link).exists()] == []
 
 
-@pytest.mark.xfail(reason="the screenshot of the asset graph is still to be taken", strict=False)
 def test_every_picture_is_there() -> None:
     assert [file for file in re.findall(r"!\[[^\]]*\]\(([^)\s]+)\)", README) if not (PROJECT / file).exists()] == []
 

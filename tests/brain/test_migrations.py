@@ -42,7 +42,8 @@ def test_leads_of_the_crm_are_used_as_they_are(empty_brain_url: str) -> None:
     with engine.begin() as connection:
         connection.execute(
             text(
-                "CREATE TABLE leads (id bigint, external_lead_id varchar(20), phone varchar(30), created_at timestamptz, extra int)"
+                "CREATE TABLE leads"
+                " (id bigint, external_lead_id varchar(20), phone varchar(30), created_at timestamptz, extra int)"
             )
         )
         connection.execute(text("INSERT INTO leads VALUES (7, '1755041041000', '(555) 555-0100', now(), 1)"))

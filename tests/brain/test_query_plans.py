@@ -29,7 +29,8 @@ def busy(brain: Engine) -> Iterator[Connection]:
         connection.execute(
             text("""
                 INSERT INTO vici_call_logs (instance, source_table, source_key, uniqueid, vici_lead_id, called_at, start_epoch,
-                    status, phone_key, vendor_lead_code, row_crc, source_copy, read_at, first_seen_at, changed_at, lead_id, matched_by)
+                    status, phone_key, vendor_lead_code, row_crc, source_copy, read_at, first_seen_at, changed_at, lead_id,
+                    matched_by)
                 SELECT CASE n % 2 WHEN 0 THEN 'east' ELSE 'vici' END, 'vicidial_log', 'k' || n, 'k' || n, n,
                     CAST(:noon AS timestamptz) - n * interval '4 minutes', 0, 'NA', '1212' || lpad(n::text, 7, '0'),
                     lpad(n::text, 13, '0'), n, 'live', now(), now(), now(),

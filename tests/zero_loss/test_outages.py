@@ -67,6 +67,7 @@ def unseen(live: LiveSite) -> list[str]:
 def test_after_an_outage_the_schedules_alone_bring_everything_back(outage: timedelta, healed_by: str, live: LiveSite) -> None:
     dialer = live.dialer
     dialer.run_until(11)
+    dialer.call(11.5, "1749485490.1")
     dialer.skip_until(11 + outage / minutes(1))
     live.catch_up()
     before = unseen(live)

@@ -22,7 +22,8 @@ _SOURCE_TABLES = """
             WHERE instance = :instance AND source_table > tables.name ORDER BY source_table LIMIT 1
         ) FROM tables WHERE tables.name IS NOT NULL
     )"""
-# Of each source table the start of the first hole of its last 31 days, else its end; a table never read at all begins where others do.
+# Of each source table the start of the first hole of its last 31 days, else its end; a table never read at all begins where the
+# others do.
 _POSITION = text(f"""{_SOURCE_TABLES}, held AS (
         SELECT name,
             (SELECT max(bucket_start) FROM call_log_proofs WHERE instance = :instance AND source_table = name) AS newest,

@@ -23,7 +23,8 @@ _UPSERT = text(f"""
 _REMOVE = text("""
     UPDATE vici_statuses SET removed_at = clock_timestamp()
     WHERE instance = :instance AND removed_at IS NULL AND (campaign_id, status) NOT IN (
-        SELECT campaign_id, status FROM unnest(CAST(:campaigns AS text[]), CAST(:statuses AS text[])) AS present (campaign_id, status)
+        SELECT campaign_id, status
+        FROM unnest(CAST(:campaigns AS text[]), CAST(:statuses AS text[])) AS present (campaign_id, status)
     )
 """)
 

@@ -4,9 +4,9 @@ call and column by column with SQL that shares nothing with the reader."""
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from oracle import Oracle
 from sqlalchemy import Engine, create_engine, text
 
-from zero_loss.oracle import Oracle
 from vici_brain.brain.leads import LeadStore
 from vici_brain.domain.windows import Window, floor_to
 from vici_brain.flows.sync_calls import Syncing, fetch_history
