@@ -23,8 +23,10 @@ from vici_brain.brain.database import migrate, open_brain
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     """Where the suite decides whether a change may land, a test that could not run counts as failed."""
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
-    skipped = len(reporter.stats.get("skipped", [])) if reporter else 0
-    if skipped and exitstatus == 0 and os.environ.get("CI"):  # noqa: TID251 - what CI sets is no setting of the project
+    if reporter is None or exitstatus != 0 or not os.environ.get("CI"):  # noqa: TID251 - what CI sets is no setting of the project
+        return
+    skipped = len(reporter.stats.get("skipped", []))
+    if skipped:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
         reporter.write_line(f"FAILED: {skipped} tests were skipped, and CI needs all of them", red=True)
 

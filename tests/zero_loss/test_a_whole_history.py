@@ -9,7 +9,8 @@ from sqlalchemy import Engine, create_engine, text
 
 from vici_brain.brain.leads import LeadStore
 from vici_brain.domain.windows import Window, floor_to
-from vici_brain.flows.sync_calls import Syncing, fetch_history
+from vici_brain.flows.sync_calls import fetch_history
+from vici_brain.flows.syncing import Syncing
 from vici_brain.simulation.dialer import SimulatedDialer
 from vici_brain.simulation.profile import DialerProfile
 from vici_brain.vici.dialer import Dialer
