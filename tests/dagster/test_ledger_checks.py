@@ -184,7 +184,7 @@ def a_year(brain: Engine) -> Engine:
     change(brain, "DELETE FROM call_log_proofs WHERE bucket_start = :at", at=END - 300 * DAY)
     unread = "DELETE FROM call_log_proofs WHERE bucket_start = :at AND source_table = 'vicidial_closer_log'"
     change(brain, unread, at=END - 200 * DAY)
-    for at in (END - 100 * DAY, END - 2 * BUCKET):
+    for at in (END - 200 * DAY, END - 100 * DAY, END - 2 * BUCKET):
         change(
             brain, "UPDATE call_log_proofs SET state = 'read' WHERE bucket_start = :at AND source_table = 'vicidial_log'", at=at
         )
