@@ -62,6 +62,17 @@ def test_the_instant_of_a_call_is_the_same_in_postgresql_and_in_the_rule(brain: 
         agree()
 
 
+@pytest.mark.parametrize(("beside", "believed"), [(54_000, True), (-54_000, True), (54_001, False), (-54_001, False)])
+def test_an_epoch_is_believed_up_to_fifteen_hours_beside_the_wall_time(brain: Engine, beside: int, believed: bool) -> None:
+    noon = int(SUMMER.replace(tzinfo=UTC).timestamp())
+    with brain.connect() as connection:
+        said = connection.scalar(
+            text("SELECT extract(epoch FROM call_instant(timestamp '2025-07-01 12:00', :epoch, '', 'UTC'))"),
+            {"epoch": noon + beside},
+        )
+    assert said == (noon + beside if believed else noon)
+
+
 @pytest.mark.parametrize("epoch", [1762061400, 1762065000], ids=["first pass", "second pass"])
 def test_the_two_passes_of_the_fall_back_hour_are_told_apart_by_the_epoch(brain: Engine, epoch: int) -> None:
     with brain.connect() as connection:

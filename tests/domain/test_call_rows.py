@@ -58,6 +58,7 @@ NASTY: list[tuple[str, Any, Any, str | None, str | None]] = [
     ("queue_seconds", "-1", "-1", None, None),
     ("queue_seconds", "1e9", None, "queue_seconds is no number", "1e9"),
     ("queue_seconds", "NaN", None, "queue_seconds is no number", "NaN"),
+    ("queue_seconds", "٣", None, "queue_seconds is no number", None),
     ("queue_seconds", "٣.٥", None, "queue_seconds is no number", None),
     ("queue_seconds", "1" * 13, None, "queue_seconds is no number", "1" * 13),
 ]

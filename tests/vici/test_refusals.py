@@ -5,14 +5,17 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
+import pymysql
 import pytest
 from builders import NOON, Exchange, exchange, minutes
 from sqlalchemy import create_engine, make_url, text
+from sqlalchemy.exc import OperationalError
 
 from vici_brain.domain.windows import Window
 from vici_brain.errors import ConfigurationError, RetriableError, ViciBrainError
 from vici_brain.vici import call_reader, schema
 from vici_brain.vici.call_reader import CALL_TABLES
+from vici_brain.vici.connect import explain
 from vici_brain.vici.dialer import Dialer
 
 pytestmark = pytest.mark.mariadb
@@ -72,6 +75,13 @@ def test_a_wrong_password_names_the_user_and_the_remedy(site: Exchange, login: s
     error = refusal(as_login(site, login, password="hun@ter:2/xy"))
     assert isinstance(error, ConfigurationError)
     assert re.search(rf"refused user '{login}' \(1045 .*check the user, the password", str(error))
+
+
+def test_a_password_that_a_server_or_driver_repeats_is_scrubbed(site: Exchange, login: str) -> None:
+    engine = as_login(site, login).engine
+    said = OperationalError("SELECT 1", {}, pymysql.err.OperationalError(1045, f"no entry for {PASSWORD}"))
+    assert PASSWORD not in str(explain("east", engine, said))
+    engine.dispose()
 
 
 def test_an_unknown_database_is_named(site: Exchange) -> None:

@@ -17,8 +17,8 @@ from vici_brain.flows.sync_calls import fetch_history, sync_incremental
 from vici_brain.vici.connect import ReadPolicy
 
 pytestmark = pytest.mark.mariadb
-DAYS = 22
-"""Three batches and a bit; 90 days are 13, and add nothing but time."""
+DAYS = 15
+"""Two batches and a bit; 90 days are 13, and add nothing but time."""
 
 
 @pytest.fixture

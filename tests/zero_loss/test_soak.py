@@ -176,7 +176,7 @@ def test_after_any_misbehaviour_and_a_quiet_period_source_and_brain_are_equal(ma
     run_state_machine_as_test(
         Machine,
         settings=settings(
-            max_examples=14,
+            max_examples=10,
             stateful_step_count=20,
             deadline=None,
             derandomize=True,

@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from pathlib import Path
 
-from sqlalchemy import Engine, create_engine
+from sqlalchemy import Engine, create_engine, make_url
 
 from vici_brain.brain.leads import LeadStore
 from vici_brain.simulation.dialer import AdvanceReport, SimulatedDialer
 from vici_brain.simulation.profile import DialerProfile
+from vici_brain.vici.connect import with_driver
 
 SOURCE = "simulation"
 
@@ -39,7 +40,7 @@ class SimulatedSite:
             known = json.loads(memory.read_text())
             known.pop("first_utc_day", None)
             size = SiteSize(date.fromisoformat(known.pop("first_day")), **known)
-        self.engine = create_engine(url)
+        self.engine = create_engine(with_driver(make_url(url)))
         profile = DialerProfile(
             first_day=size.first_day,
             instance=instance,

@@ -39,6 +39,11 @@ class ReadPolicy:
     connect_seconds: int = 10
 
 
+def with_driver(url: URL) -> URL:
+    """``url`` with PyMySQL where it names no driver, as people write it."""
+    return url.set(drivername=f"{url.drivername}+pymysql") if url.drivername in {"mysql", "mariadb"} else url
+
+
 def open_dialer(instance: str, url: str | URL, policy: ReadPolicy) -> Engine:
     """An engine for one dialer that connects on first use and never holds more than two connections."""
     try:
@@ -60,8 +65,7 @@ def open_dialer(instance: str, url: str | URL, policy: ReadPolicy) -> Engine:
         return engine
     if parsed.get_backend_name() not in {"mysql", "mariadb"}:
         raise ConfigurationError(f"{instance}: a dialer is MySQL or MariaDB, but its URL names {parsed.get_backend_name()}")
-    if parsed.drivername in {"mysql", "mariadb"}:
-        parsed = parsed.set(drivername=f"{parsed.drivername}+pymysql")
+    parsed = with_driver(parsed)
     engine = create_engine(
         parsed,
         pool_size=2,
