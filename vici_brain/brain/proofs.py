@@ -4,7 +4,7 @@ Belongs here: sums over vici_call_logs, verdicts, vanished rows. Does not: the d
 (domain/proof).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -79,6 +79,8 @@ class Verdict:
     source: Mapping[datetime, BucketSum]
     brain: Mapping[datetime, BucketSum]
     differences: Sequence[Difference]
+    archived: Set[datetime] = frozenset()
+    """Buckets whose rows all stand in the dialer's archive."""
 
 
 class ProofStore:
@@ -151,6 +153,8 @@ class ProofStore:
         with brain_errors(), self.engine.begin() as connection:
             connection.execute(_LOCK, values)
             connection.execute(load("record_proofs"), values)
+            if alike := sorted(verdict.archived - differing):
+                connection.execute(load("note_archived"), scope.over(verdict.window) | {"buckets": alike})
 
 
 _EPOCH = datetime.fromisoformat("1970-01-01T00:00:00+00:00")

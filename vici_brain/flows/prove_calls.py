@@ -125,7 +125,8 @@ class _Work:
         """Source first, then Brain: a row that lands in between makes a difference, never a false proof."""
         scope = self._scope(table)
         compared_at = brain_now(self._brain)
-        source, strays = self._source.buckets(table, window), self._source.odd(table, window)
+        source, archived = self._source.buckets(table, window)
+        strays = self._source.odd(table, window)
         brain = self._proofs.sums(scope, window)
         self.rows += sum(each.count for each in source.values())
         source_all, brain_all = dict(source), dict(brain)
@@ -145,7 +146,7 @@ class _Work:
             elif key not in placed:
                 _add(source_all, window, bucket, crc)
         differences = compare(table.name, window, source, brain, odd)
-        self._proofs.record(scope, Verdict(window, compared_at, source_all, brain_all, differences))
+        self._proofs.record(scope, Verdict(window, compared_at, source_all, brain_all, differences, archived))
         return differences
 
     def repair(self, table: CallTable, window: Window, differences: list[Difference]) -> list[Difference]:

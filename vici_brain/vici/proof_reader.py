@@ -54,9 +54,13 @@ class SourceSums:
     def __init__(self, session: DialerSession) -> None:
         self._session = session
 
-    def buckets(self, table: CallTable, window: Window) -> dict[datetime, BucketSum]:
-        """Count and CRC sum of the regular rows of each five-minute bucket of ``window``; live rows, then archived ones."""
+    def buckets(self, table: CallTable, window: Window) -> tuple[dict[datetime, BucketSum], set[datetime]]:
+        """Count and CRC sum of the regular rows of each five-minute bucket of ``window``; live rows, then archived ones.
+
+        Beside them the buckets whose rows all stand in the archive.
+        """
         sums: dict[datetime, BucketSum] = {}
+        live: set[datetime] = set()
         for piece in pieces(window, self._session.dialer.zone):
             for archive in self._copies(table):
                 for epoch, count, crc_sum in self._session.fetch(
@@ -65,7 +69,9 @@ class SourceSums:
                     start = datetime.fromtimestamp(int(str(epoch)), UTC)
                     held = sums.get(start, BucketSum())
                     sums[start] = BucketSum(held.count + int(str(count)), held.crc_sum + int(str(crc_sum)))
-        return sums
+                    if not archive:
+                        live.add(start)
+        return sums, sums.keys() - live
 
     def rows(self, table: CallTable, window: Window) -> dict[str, int]:
         """CRC32 of every regular row of ``window``, by key; ask only about buckets that differ."""
