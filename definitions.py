@@ -19,6 +19,7 @@ from checks.silence import silence_check
 from sensors.call_gaps import call_gaps
 from sensors.new_leads import leads_that_arrived
 from sensors.silence import dialer_silence
+from sensors.unseen_partitions import unseen_partitions
 from vici_assets.call_logs import call_logs
 from vici_assets.dialer_tables import dialer_tables
 from vici_brain.orchestration.automation import (
@@ -26,6 +27,7 @@ from vici_brain.orchestration.automation import (
     audit_schedule,
     backfill_job,
     orphan_schedule,
+    show_job,
     sync_job,
     sync_schedule,
 )
@@ -39,6 +41,7 @@ def definitions_for(settings: Settings, clock: Callable[[], datetime] = utc_now)
     instances = [dialer.name for dialer in settings.dialers]
     orphan_jobs = [match_orphans_job(name) for name in instances]
     backfill_jobs = {name: backfill_job(name) for name in instances}
+    show_jobs = {name: show_job(name) for name in instances}
     return dg.Definitions(
         assets=[
             leads(),
@@ -55,6 +58,7 @@ def definitions_for(settings: Settings, clock: Callable[[], datetime] = utc_now)
         jobs=[
             *(sync_job(name, window_check_keys(name)) for name in instances),
             *backfill_jobs.values(),
+            *show_jobs.values(),
             *(prove_job(name) for name in instances),
             *(audit_job(name, ledger_check_keys(name)) for name in instances),
             *orphan_jobs,
@@ -68,6 +72,7 @@ def definitions_for(settings: Settings, clock: Callable[[], datetime] = utc_now)
         sensors=[
             leads_that_arrived(orphan_jobs, instances),
             *(call_gaps(name, settings, backfill_jobs[name]) for name in instances),
+            *(unseen_partitions(name, settings, show_jobs[name]) for name in instances),
             dialer_silence(settings.dialers),
         ],
         resources={"connections": connections_resource(settings, clock)},

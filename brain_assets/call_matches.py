@@ -3,7 +3,8 @@
 Belongs here: the step that matches a window. Does not: the rules (brain/sql/match_calls.sql), or later passes (orphan_matching).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from datetime import datetime
 
 import dagster as dg
 
@@ -19,6 +20,7 @@ from vici_brain.orchestration.reporting import (
     as_metadata,
     each_partition,
     identity_of,
+    is_only_shown,
     table_metadata,
 )
 from vici_brain.orchestration.resources import Connections
@@ -45,21 +47,27 @@ def call_matches(instance: str, settings: Settings) -> dg.AssetsDefinition:
         context: dg.AssetExecutionContext, connections: dg.ResourceParam[Connections]
     ) -> Iterator[dg.MaterializeResult[None]]:
         with as_failures(context):
-            sync = connections.syncing(instance)
-            result = match_read_window(sync, identity_of(context, instance))
-            single = len(context.partition_keys) == 1
-            buckets = {} if single else calls_per_bucket(sync.brain, instance, window_of(context))
-        if not single:
-            each_partition(context, names.call_metrics, lambda start: _rows(buckets.get(start, BucketCount()).matched))
-            each_partition(context, names.orphan_call_logs, lambda start: _rows(buckets.get(start, BucketCount()).orphaned))
+            shown_only = is_only_shown(context)
+            single = len(context.partition_keys) == 1 and not shown_only
+            result = None if shown_only else match_read_window(connections.syncing(instance), identity_of(context, instance))
+            if not single:
+                _show(context, names, calls_per_bucket(connections.brain, instance, window_of(context)))
         for key, without, rows in (
             (names.call_metrics, _OF_ORPHANS_ONLY, "matched_total"),
             (names.orphan_call_logs, _OF_MATCHES_ONLY, "orphaned_total"),
         ):
+            if result is None:
+                yield dg.MaterializeResult(asset_key=key, metadata={"shown_from_ledger": True})
+                continue
             shown = as_metadata(result, without=without, rows=rows if single else None, prefix="" if single else "run/")
             yield dg.MaterializeResult(asset_key=key, metadata=shown)
 
     return match_calls
+
+
+def _show(context: dg.AssetExecutionContext, names: InstanceNames, buckets: Mapping[datetime, BucketCount]) -> None:
+    each_partition(context, names.call_metrics, lambda start: _rows(buckets.get(start, BucketCount()).matched))
+    each_partition(context, names.orphan_call_logs, lambda start: _rows(buckets.get(start, BucketCount()).orphaned))
 
 
 def _rows(count: int) -> dict[str, int]:

@@ -15,7 +15,7 @@ from vici_brain.brain.gaps import GapStore
 from vici_brain.domain.gaps import Attempts, GapVerdict, contiguous, decide, origin
 from vici_brain.domain.windows import BUCKET, Window, floor_to
 from vici_brain.errors import ViciBrainError
-from vici_brain.orchestration.asset_keys import InstanceNames
+from vici_brain.orchestration.asset_keys import SHOW_TAG, InstanceNames
 from vici_brain.orchestration.partitions import RANGE_TAGS, key_of, window_of_tags
 from vici_brain.orchestration.resources import Connections
 from vici_brain.settings import Settings
@@ -82,7 +82,8 @@ def under_way(instance: dg.DagsterInstance, names: InstanceNames) -> list[Window
     for record in instance.get_run_records(dg.RunsFilter(statuses=_UNFINISHED)):
         run = record.dagster_run
         selected = run.asset_selection
-        if run.job_name not in {names.sync_job, names.backfill_job} and not (selected and names.call_logs in selected):
+        reads = run.job_name in {names.sync_job, names.backfill_job} or (selected and names.call_logs in selected)
+        if SHOW_TAG in run.tags or not reads:
             continue
         window = window_of_tags(run.tags)
         if window is not None:

@@ -3,6 +3,9 @@
 Belongs here: the asset that reads. Does not: how rows are read and merged (flows), or whom a call belongs to (brain_assets).
 """
 
+from collections.abc import Mapping
+from datetime import datetime
+
 import dagster as dg
 
 from vici_brain.brain.bucket_counts import BucketCount, calls_per_bucket
@@ -18,6 +21,7 @@ from vici_brain.orchestration.reporting import (
     as_metadata,
     each_partition,
     identity_of,
+    is_only_shown,
     table_metadata,
 )
 from vici_brain.orchestration.resources import Connections
@@ -47,6 +51,9 @@ def call_logs(instance: str, settings: Settings) -> dg.AssetsDefinition:
     ) -> dg.MaterializeResult[None]:
         progress = DayProgress(context, names.call_logs)
         with as_failures(context):
+            if is_only_shown(context):
+                _show(context, names, calls_per_bucket(connections.brain, instance, window_of(context)))
+                return dg.MaterializeResult(metadata={"shown_from_ledger": True})
             sync = connections.syncing(instance, on_slice=progress)
             result = read_window(sync, identity_of(context, instance))
             progress.finish()
@@ -54,10 +61,14 @@ def call_logs(instance: str, settings: Settings) -> dg.AssetsDefinition:
             if len(context.partition_keys) == 1:
                 return dg.MaterializeResult(metadata=as_metadata(result, rows="target_count"))
             buckets = calls_per_bucket(sync.brain, instance, window_of(context))
-        each_partition(context, names.call_logs, lambda start: _figures(buckets.get(start, BucketCount())))
+        _show(context, names, buckets)
         return dg.MaterializeResult(metadata=as_metadata(result, prefix="run/"))
 
     return vici_call_logs
+
+
+def _show(context: dg.AssetExecutionContext, names: InstanceNames, buckets: Mapping[datetime, BucketCount]) -> None:
+    each_partition(context, names.call_logs, lambda start: _figures(buckets.get(start, BucketCount())))
 
 
 def _figures(bucket: BucketCount) -> dict[str, int]:

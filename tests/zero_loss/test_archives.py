@@ -1,4 +1,4 @@
-"""A call that moved to the dialer's archive is the same call: what is edited there later is followed, what lay there before is not."""
+"""A call that moved to the dialer's archive is the same call: what is edited there later is followed, a stale copy is not."""
 
 from collections.abc import Iterator
 

@@ -4,7 +4,8 @@ Belongs here: sums over vici_call_logs, verdicts, vanished rows. Does not: the d
 (domain/proof).
 """
 
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -79,7 +80,7 @@ class Verdict:
     source: Mapping[datetime, BucketSum]
     brain: Mapping[datetime, BucketSum]
     differences: Sequence[Difference]
-    archived: Set[datetime] = frozenset()
+    archived: AbstractSet[datetime] = frozenset()
     """Buckets whose rows all stand in the dialer's archive."""
 
 

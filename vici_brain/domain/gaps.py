@@ -16,7 +16,7 @@ from vici_brain.domain.windows import BUCKET, Window
 MOST_BUCKETS = 2016
 """Partitions one run may have: a week."""
 _FIRST_PAUSE = timedelta(minutes=5)
-_LONGEST_PAUSE = timedelta(hours=6)
+_LONGEST_PAUSE = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)

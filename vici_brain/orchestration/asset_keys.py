@@ -11,6 +11,8 @@ from dagster import AssetKey
 LEADS = AssetKey("leads")
 OWNERS = ("team:data-engineering",)
 LANE_TAG = "vici_brain/lane"
+SHOW_TAG = "vici_brain/only_show"
+"""On runs that read nothing and only show in Dagster what the ledger has."""
 CRM_GROUP = "crm"
 
 
@@ -86,6 +88,18 @@ class InstanceNames:
     @property
     def backfill_lane(self) -> str:
         return f"{self.instance}/backfill_calls"
+
+    @property
+    def show_job(self) -> str:
+        return f"show_calls_{self.instance}"
+
+    @property
+    def show_lane(self) -> str:
+        return f"{self.instance}/show_calls"
+
+    @property
+    def unseen_sensor(self) -> str:
+        return f"unseen_partitions_{self.instance}"
 
     @property
     def prove_job(self) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 
 import dagster as dg
 
-from vici_brain.orchestration.asset_keys import LANE_TAG, InstanceNames
+from vici_brain.orchestration.asset_keys import LANE_TAG, SHOW_TAG, InstanceNames
 from vici_brain.orchestration.partitions import key_of, newest_closed
 from vici_brain.settings import Settings
 
@@ -72,6 +72,18 @@ def backfill_job(instance: str) -> Any:
         selection=dg.AssetSelection.assets(*names.pipeline).without_checks(),
         description=f"Reads and matches any stretch of the history of the dialer {instance}, seven days a run, without checks",
         tags=job_tags(names.backfill_lane, seconds=6 * 3600) | {"dagster/priority": "-10"},
+        executor_def=dg.in_process_executor,
+    )
+
+
+def show_job(instance: str) -> Any:
+    """``show_calls_<instance>``: marks partitions that Brain has and Dagster does not know of; asks no dialer."""
+    names = InstanceNames(instance)
+    return dg.define_asset_job(
+        names.show_job,
+        selection=dg.AssetSelection.assets(*names.pipeline).without_checks(),
+        description=f"Shows in Dagster what the ledger of the dialer {instance} has and Dagster does not know of; reads no call",
+        tags=job_tags(names.show_lane, seconds=1800) | {"dagster/priority": "-20", SHOW_TAG: "ledger"},
         executor_def=dg.in_process_executor,
     )
 

@@ -18,6 +18,7 @@ from vici_brain.brain.journal import SyncIdentity
 from vici_brain.domain.windows import BUCKET
 from vici_brain.errors import RetriableError, ViciBrainError
 from vici_brain.flows.read_calls import SliceDone
+from vici_brain.orchestration.asset_keys import SHOW_TAG
 from vici_brain.orchestration.automation import RETRY
 from vici_brain.orchestration.partitions import start_of, window_of
 
@@ -107,6 +108,11 @@ def each_partition(
     """Gives every partition of a ranged run figures of its own; what a result carries is copied onto all of them."""
     for partition in context.partition_keys:
         context.add_asset_metadata(metadata(start_of(partition)), asset_key=key, partition_key=partition)
+
+
+def is_only_shown(context: dg.AssetExecutionContext) -> bool:
+    """Whether the run only shows what the ledger has already."""
+    return SHOW_TAG in context.run.tags
 
 
 class DayProgress:
