@@ -5,9 +5,9 @@ Belongs here: writes to vici_call_logs, its history, quarantine and ledger. Does
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import LiteralString, cast
 
@@ -18,12 +18,20 @@ from sqlalchemy import Connection, Engine, text
 from vici_brain.brain.database import brain_errors
 from vici_brain.brain.purged_calls import return_changed
 from vici_brain.brain.sql import load
-from vici_brain.domain.call_rows import COLUMNS, CleanRows, Refusal
+from vici_brain.domain import call_lines
+from vici_brain.domain.call_rows import COLUMNS, CleanRows, Refusal, clean
 from vici_brain.domain.windows import Window
 
 _STAGED = sql.SQL(", ").join(map(sql.Identifier, (*COLUMNS, "source_copy")))
 _COPY = sql.SQL("COPY staged_calls ({}) FROM STDIN").format(_STAGED)
+_COPY_LINES = sql.SQL("COPY staged_calls ({}) FROM STDIN WITH (NULL {})").format(_STAGED, sql.Literal(call_lines.NULL_MARK))
 _ANALYZE_FROM = 500
+_IS_FRESH = text("""
+    SELECT NOT EXISTS (
+        SELECT FROM call_log_proofs
+        WHERE instance = :instance AND source_table = :source_table AND bucket_start >= :start AND bucket_start < :end
+    ) AND NOT EXISTS (SELECT FROM purged_orphan_calls WHERE instance = :instance)
+""")
 _TIMELESS = "no usable time: neither call_date, start_epoch nor uniqueid holds one"
 _QUARANTINE = text("""
     INSERT INTO quarantined_call_logs AS kept
@@ -44,6 +52,8 @@ class MergeCounts:
     updated: int = 0
     unchanged: int = 0
     quarantined: int = 0
+    matched: int = 0
+    """How many of the new ones got their lead as they came; those of a stretch that was never read before do."""
 
     def __add__(self, other: "MergeCounts") -> "MergeCounts":
         return MergeCounts(
@@ -52,6 +62,7 @@ class MergeCounts:
             self.updated + other.updated,
             self.unchanged + other.unchanged,
             self.quarantined + other.quarantined,
+            self.matched + other.matched,
         )
 
 
@@ -75,26 +86,54 @@ class Landing:
         self._archived = self._archived or source_copy == "archive"
         self._refusals.update((refusal.source_key, refusal) for refusal in clean.refusals)
 
+    def stage_lines(self, lines: Sequence[bytes], *, source_copy: str) -> None:
+        """Adds rows that the dialer's database wrote as lines; a page that PostgreSQL refuses is cleaned value by value."""
+        driver = cast("psycopg.Connection[tuple[object, ...]]", self._connection.connection.driver_connection)
+        try:
+            with driver.transaction(), driver.cursor() as cursor, cursor.copy(_COPY_LINES) as copy:
+                copy.write(call_lines.copy_text(lines, source_copy))
+        except psycopg.DataError:
+            self.stage(clean([call_lines.fields(line) for line in lines]), source_copy=source_copy)
+            return
+        self._staged += len(lines)
+        self._archived = self._archived or source_copy == "archive"
+
     def merge(self, ledger: Window | None) -> MergeCounts:
         """Merges what was staged; ``ledger`` names the whole buckets that this slice covered, ``None`` if it covered none."""
-        if self._staged > _ANALYZE_FROM:
-            self._run("ANALYZE staged_calls")
         read = int(self._connection.scalar(text("SELECT count(DISTINCT source_key) FROM staged_calls")) or 0)
         placed = self._run(load("place_calls"))
+        counts = self._land_new(read, placed) if self._is_fresh(ledger) else MergeCounts(read)
+        if counts.new < placed:
+            counts += self._merge_known(placed - counts.new)
+        quarantined = self._quarantine(read - placed)
+        if ledger is not None and ledger.length:
+            self._connection.execute(load("record_buckets"), self._scope | {"start": ledger.start, "end": ledger.end})
+        return replace(counts, quarantined=quarantined)
+
+    def _is_fresh(self, ledger: Window | None) -> bool:
+        """Whether this is the first read of much: then nearly every row is new, and looking for it first is in vain."""
+        if ledger is None or self._staged <= _ANALYZE_FROM:
+            return False
+        return bool(self._connection.scalar(_IS_FRESH, self._scope | {"start": ledger.start, "end": ledger.end}))
+
+    def _land_new(self, read: int, placed: int) -> MergeCounts:
+        """Puts in what is not held yet, each call with its lead; what is held already is left to the careful merge."""
+        self._run(load("reopen_buckets_of_placed"))
+        landed = self._connection.execute(load("land_new_calls"), self._scope).one()
+        return MergeCounts(read, landed.calls, matched=landed.matched)
+
+    def _merge_known(self, placed: int) -> MergeCounts:
+        """Merges the ``placed`` rows of which some are held: only what says something new is written."""
         if self._staged > _ANALYZE_FROM:
             self._run("ANALYZE placed_calls")
-        if placed:
-            return_changed(self._connection, self._scope)
-        arriving = self._run(load("arriving_calls")) if placed else 0
+        return_changed(self._connection, self._scope)
+        arriving = self._run(load("arriving_calls"))
         updated = self._run(load("keep_history")) if arriving else 0
         if arriving:
             self._run(load("reopen_buckets"))
         merged = self._run(load("merge_calls")) if arriving else 0
         archived = int(self._connection.execute(load("keep_over_archive"), self._scope).scalar_one()) if self._archived else 0
-        quarantined = self._quarantine(read - placed)
-        if ledger is not None and ledger.length:
-            self._connection.execute(load("record_buckets"), self._scope | {"start": ledger.start, "end": ledger.end})
-        return MergeCounts(read, max(0, merged - updated), updated + archived, placed - merged - archived, quarantined)
+        return MergeCounts(0, max(0, merged - updated), updated + archived, placed - merged - archived)
 
     def _quarantine(self, timeless: int) -> int:
         """Keeps the refused rows aside: as they came where the reader still knew that, whether they landed or not."""
@@ -124,14 +163,16 @@ class CallStore:
         self.engine = engine
 
     @contextmanager
-    def landing(self, instance: str, source_table: str, zone: str, *, dry_run: bool = False) -> Iterator[Landing]:
+    def landing(
+        self, instance: str, source_table: str, zone: str, *, dry_run: bool = False, read_at: datetime | None = None
+    ) -> Iterator[Landing]:
         """A transaction for one slice, committed at the end of the block, undone if it fails or for a dry run.
 
-        Enter it before reading the slice: the moment of entering, by Brain's clock, is the age of what is then read, and
-        decides which of two reads may overwrite the other.
+        ``read_at``, by Brain's clock and from before the slice was read (default: now, so enter it before reading), is the age
+        of what was read, and decides which of two reads may overwrite the other.
         """
         with brain_errors(), self.engine.connect() as connection:
-            read_at: datetime = connection.execute(text("SELECT clock_timestamp()")).scalar_one()
+            read_at = read_at or connection.execute(text("SELECT clock_timestamp()")).scalar_one()
             connection.execute(load("stage_calls"))
             for name in ("placed_calls", "arriving_calls"):
                 # The names are the two literals above; a utility statement takes no bound parameter.

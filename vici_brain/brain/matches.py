@@ -19,8 +19,9 @@ _UNMATCHED = text("""
     ) ON COMMIT DROP
 """)
 _WINDOW_TOTALS = text("""
-    SELECT count(*) FILTER (WHERE lead_id IS NOT NULL) AS matched, count(*) FILTER (WHERE lead_id IS NULL) AS orphaned
+    SELECT coalesce(matched_by, '') AS rule, count(*) AS calls, count(*) FILTER (WHERE match_candidates > 1) AS ambiguous
     FROM vici_call_logs WHERE instance = :instance AND called_at >= :start AND called_at < :end AND vanished_at IS NULL
+    GROUP BY 1 ORDER BY 1
 """)
 
 
@@ -82,12 +83,14 @@ class MatchStore:
             connection.rollback() if dry_run else connection.commit()
         return counts
 
-    def totals(self, instance: str, window: Window) -> tuple[int, int]:
-        """``(matched, orphaned)`` among the calls that happened in ``window``."""
+    def totals(self, instance: str, window: Window) -> tuple[MatchCounts, int]:
+        """How the calls that happened in ``window`` are matched, by whichever pass, and how many are orphans."""
         scope = {"instance": instance, "start": window.start, "end": window.end}
         with brain_errors(), self.engine.connect() as connection:
-            row = connection.execute(_WINDOW_TOTALS, scope).one()
-        return row.matched, row.orphaned
+            rows = connection.execute(_WINDOW_TOTALS, scope).all()
+        by_rule = {row.rule: row.calls for row in rows if row.rule}
+        examined, matched = sum(row.calls for row in rows), sum(by_rule.values())
+        return MatchCounts(examined, by_rule, sum(row.ambiguous for row in rows)), examined - matched
 
     def newest_lead(self) -> datetime | None:
         """When the newest lead of Brain was created."""

@@ -23,11 +23,11 @@ BATCH = 20_000
 
 @dataclass(frozen=True, slots=True)
 class WindowMatch:
-    """What matching a window did, and how its calls now divide into the two halves."""
+    """What matching a window did (``counts``), and how its calls now stand, by whichever pass (``held``)."""
 
     window: Window
     counts: MatchCounts
-    matched_total: int
+    held: MatchCounts
     orphaned_total: int
     seconds: float
 
@@ -56,8 +56,8 @@ def match_window(
     """Matches the still unmatched calls of ``window`` and of the ``overlap`` before it; the totals are of ``window`` alone."""
     started = perf_counter()
     counts = _again(matches.match_window)(instance, window.reaching_back(overlap), dry_run=dry_run)
-    matched, orphaned = matches.totals(instance, window)
-    return WindowMatch(window, counts, matched, orphaned, perf_counter() - started)
+    held, orphaned = matches.totals(instance, window)
+    return WindowMatch(window, counts, held, orphaned, perf_counter() - started)
 
 
 def match_orphans(

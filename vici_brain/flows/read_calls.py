@@ -3,23 +3,29 @@
 Belongs here: the order of slices, retries, and the counts of it all. Does not: SQL of either side, nor which window is due.
 """
 
+from collections import deque
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from time import perf_counter
 
-from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
+from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
 from vici_brain.brain.calls import CallStore, MergeCounts
+from vici_brain.brain.database import brain_now
 from vici_brain.domain.call_rows import clean
 from vici_brain.domain.statuses import CallStatus
 from vici_brain.domain.windows import OVERLAP, Window, floor_to
 from vici_brain.errors import RetriableError
 from vici_brain.vici.call_reader import CALL_TABLES, CallTable
-from vici_brain.vici.dialer import Dialer, DialerSession
+from vici_brain.vici.dialer import Dialer, DialerSession, LinePage, Page
 
 SHORTEST, LONGEST = timedelta(hours=1), timedelta(days=1)
 _FEW_ROWS, _MANY_ROWS = 3_000, 20_000
+# Merging is PostgreSQL's work, reading the dialer's: beside one reader two mergers keep a small machine busy.
+_MERGERS = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +73,7 @@ def read_calls(
     whole, up to three times; slices that landed stay landed. ``is_done`` leaves slices out when a batch is resumed.
     """
     started = perf_counter()
-    total, slices = MergeCounts(), 0
-    with dialer.session(clock) as session:
+    with dialer.session(clock) as session, _Merging(calls, dialer, on_slice, dry_run=dry_run) as merging:
         dialer_utc = session.utc_now()
         window = Window(min(window.start, dialer_utc), min(window.end, dialer_utc))
         start, length = window.start, SHORTEST
@@ -79,14 +84,15 @@ def read_calls(
                 if is_done(table, piece):
                     continue
                 read = piece.reaching_back(overlap) if piece.start == window.start else piece
-                done = read_slice(session, calls, table, read, dry_run=dry_run)
-                total, slices, most = total + done.counts, slices + 1, max(most, done.counts.read)
-                on_slice(done)
+                taken = take_slice(session, calls, table, read)
+                merging.add(taken, alone=window.length <= SHORTEST)
+                most = max(most, taken.rows)
             start, length = piece.end, next_length(length, most)
+        merging.finish()
         return ReadResult(
             window,
-            total,
-            slices,
+            merging.total,
+            merging.slices,
             perf_counter() - started,
             dialer_utc,
             session.clock.skew.total_seconds(),
@@ -105,24 +111,96 @@ def read_slice(
     ledger: Window | None = None,
     dry_run: bool = False,
 ) -> SliceDone:
-    """Reads and merges one slice of one table in one transaction, up to three times if a side fails meanwhile.
+    """Reads and merges one slice of one table; see :func:`take_slice` and :func:`land_slice`."""
+    return land_slice(calls, session.dialer, take_slice(session, calls, table, window, ledger=ledger), dry_run=dry_run)
 
-    The whole buckets of ``ledger`` (default: of the window) then count as read.
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """A slice as the dialer gave it, not yet in Brain; ``read_at`` is Brain's clock from before it was read."""
+
+    table: CallTable
+    window: Window
+    ledger: Window
+    read_at: datetime
+    pages: tuple[Page | LinePage, ...]
+    seconds: float
+
+    @property
+    def rows(self) -> int:
+        return sum(len(page.rows) for page in self.pages)
+
+
+_again = retry(
+    retry=retry_if_exception_type(RetriableError),
+    stop=stop_after_attempt(3),
+    wait=wait_random_exponential(multiplier=0.5, max=5),
+    reraise=True,
+)
+
+
+@_again
+def take_slice(
+    session: DialerSession, calls: CallStore, table: CallTable, window: Window, *, ledger: Window | None = None
+) -> Taken:
+    """Reads one slice of one table, whole, up to three times if the dialer fails meanwhile.
+
+    The whole buckets of ``ledger`` (default: of the window) will count as read.
     """
-    started = perf_counter()
-    counts = MergeCounts()
-    retrying = Retrying(
-        retry=retry_if_exception_type(RetriableError),
-        stop=stop_after_attempt(3),
-        wait=wait_random_exponential(multiplier=0.5, max=5),
-        reraise=True,
-    )
-    for attempt in retrying:
-        with attempt, calls.landing(session.dialer.instance, table.name, session.dialer.zone.key, dry_run=dry_run) as landing:
-            for page in session.pages(table, window):
+    started, read_at = perf_counter(), brain_now(calls.engine)
+    pages = tuple(session.pages(table, window))
+    return Taken(table, window, (ledger or window).whole_buckets(), read_at, pages, perf_counter() - started)
+
+
+@_again
+def land_slice(calls: CallStore, dialer: Dialer, taken: Taken, *, dry_run: bool = False) -> SliceDone:
+    """Merges what was taken in one transaction, up to three times if Brain fails meanwhile."""
+    started, names = perf_counter(), (dialer.instance, taken.table.name, dialer.zone.key)
+    with calls.landing(*names, dry_run=dry_run, read_at=taken.read_at) as landing:
+        for page in taken.pages:
+            if isinstance(page, LinePage):
+                landing.stage_lines(page.rows, source_copy=page.source_copy)
+            else:
                 landing.stage(clean(page.rows), source_copy=page.source_copy)
-            counts = landing.merge((ledger or window).whole_buckets())
-    return SliceDone(table.name, window, counts, perf_counter() - started)
+        counts = landing.merge(taken.ledger)
+    return SliceDone(taken.table.name, taken.window, counts, taken.seconds + perf_counter() - started)
+
+
+class _Merging:
+    """Merges slices beside the reading of the next ones, two at a time; the slices of a tick are merged where they were read.
+
+    The dialer has one reader all the while. What waits in between is a few slices at most.
+    """
+
+    def __init__(self, calls: CallStore, dialer: Dialer, on_slice: Callable[[SliceDone], None], *, dry_run: bool) -> None:
+        self._land = partial(land_slice, calls, dialer, dry_run=dry_run)
+        self._on_slice = on_slice
+        self._pool = ThreadPoolExecutor(_MERGERS, thread_name_prefix="merge")
+        self._waiting: deque[Future[SliceDone]] = deque()
+        self.total, self.slices = MergeCounts(), 0
+
+    def __enter__(self) -> "_Merging":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._pool.shutdown(wait=True, cancel_futures=True)
+
+    def add(self, taken: Taken, *, alone: bool) -> None:
+        """Hands a slice over; waits while too many wait. Raises what merging an earlier one raised."""
+        if alone:
+            self._count(self._land(taken))
+            return
+        self._waiting.append(self._pool.submit(self._land, taken))
+        while len(self._waiting) > _MERGERS + 1:
+            self._count(self._waiting.popleft().result())
+
+    def finish(self) -> None:
+        while self._waiting:
+            self._count(self._waiting.popleft().result())
+
+    def _count(self, done: SliceDone) -> None:
+        self.total, self.slices = self.total + done.counts, self.slices + 1
+        self._on_slice(done)
 
 
 def next_length(length: timedelta, rows: int) -> timedelta:

@@ -63,7 +63,7 @@ class CallSync:
 
 @dataclass(frozen=True, slots=True)
 class MatchSync:
-    """Flat result of matching a window."""
+    """Flat result of matching a window: ``examined`` orphans were looked at; the rest says how all its calls stand now."""
 
     window_start: datetime
     window_end: datetime
@@ -190,7 +190,7 @@ def _read_into(entry: JournalEntry, sync: Syncing, window: Window, resume_since:
         slow=seconds > sync.slow_seconds,
         notices=(*read.warnings, *(f"no table {name}: nothing archived to read" for name in read.missing_tables)),
     )
-    entry.count(**{name: getattr(result, name) for name in READ_COUNTERS})
+    entry.count(**{name: getattr(result, name) for name in READ_COUNTERS}, rows_matched=read.counts.matched)
     entry.details.update(
         slow=result.slow, source_count=result.source_count, target_count=result.target_count, notices=list(result.notices)
     )
@@ -213,9 +213,10 @@ def _match_into(entry: JournalEntry, sync: Syncing, window: Window) -> MatchSync
     matched: WindowMatch = match_window(
         MatchStore(sync.brain), sync.dialer.instance, window, overlap=TRAILING + TOLERANCE, dry_run=sync.dry_run
     )
-    by_rule = matched.counts.by_rule
+    held = matched.counts if sync.dry_run else matched.held
+    by_rule = held.by_rule
     entry.count(rows_matched=matched.counts.matched, rows_orphaned=matched.counts.examined - matched.counts.matched)
-    entry.details.update(matched_by=by_rule, ambiguous=matched.counts.ambiguous)
+    entry.details.update(matched_by=by_rule, ambiguous=held.ambiguous)
     return MatchSync(
         window_start=window.start,
         window_end=window.end,
@@ -223,8 +224,8 @@ def _match_into(entry: JournalEntry, sync: Syncing, window: Window) -> MatchSync
         matched_by_vendor_lead_code=by_rule.get("vendor_lead_code", 0),
         matched_by_vici_lead_link=by_rule.get("vici_lead_link", 0),
         matched_by_phone=by_rule.get("phone", 0),
-        ambiguous=matched.counts.ambiguous,
-        matched_total=matched.matched_total,
+        ambiguous=held.ambiguous,
+        matched_total=matched.held.matched,
         orphaned_total=matched.orphaned_total,
         seconds=round(matched.seconds, 3),
     )

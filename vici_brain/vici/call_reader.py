@@ -16,9 +16,11 @@ from functools import cache
 from typing import Any, Protocol
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import ColumnElement, Select, String, Table, and_, cast, func, literal, null, or_, select, type_coerce
+from sqlalchemy import ColumnElement, Select, String, Table, and_, cast, func, literal, literal_column, null, or_, select, type_coerce
+from sqlalchemy.dialects.mysql import BINARY
 from sqlalchemy.types import NullType
 
+from vici_brain.domain import call_lines
 from vici_brain.domain.call_rows import COLUMNS
 from vici_brain.domain.windows import Window
 from vici_brain.vici import schema
@@ -135,6 +137,38 @@ def undated(source: Table, bounds: Bounds) -> ColumnElement[bool]:
         or_(source.c.call_date.is_(None), date < _FIRST_DATE, *partial),
         or_(epoch.is_(None), epoch < _FIRST_EPOCH, and_(epoch >= bounds.epochs[0], epoch < bounds.epochs[1])),
     )
+
+
+def as_lines(statement: Select[*tuple[Any, ...]]) -> Select[*tuple[Any, ...]]:
+    """The same rows in the same order, each as one line (domain/call_lines) in UTF-8, which MariaDB and MySQL write themselves."""
+    values = [func.coalesce(cast(column, String), call_lines.NULL_MARK) for column in statement.selected_columns]
+    line = func.concat_ws(call_lines.SEPARATOR, *values).op("USING")(literal_column("utf8mb4"))
+    return statement.with_only_columns(type_coerce(cast(func.convert(line), BINARY), NullType()), maintain_column_froms=True)
+
+
+def calls_per_hour(table: CallTable, bounds: Bounds, *, archive: bool) -> Select[*tuple[Any, ...]]:
+    """``(hour as the dialer writes it, how many calls)`` of the bounds, from the index on call_date alone."""
+    source = table.archive if archive else table.live
+    hour = func.left(cast(source.c.call_date, String), len("2026-01-01 00"))
+    low, high = map(wall_text, bounds.walls)
+    date = _text(source.c.call_date)
+    return select(hour, func.count()).where(date >= low, date < high).group_by(hour).order_by(hour)
+
+
+def cut(bounds: Bounds, per_hour: Sequence[tuple[str, int]], most: int) -> list[Bounds]:
+    """``bounds`` in parts of whole hours with at most ``most`` calls each, where an hour alone has no more.
+
+    Raises ValueError for an hour of a date that does not exist.
+    """
+    marks, held = [bounds.walls[0]], 0
+    for hour, calls in per_hour:
+        start = datetime.strptime(hour, "%Y-%m-%d %H")  # noqa: DTZ007 - wall time
+        if held and held + calls > most:
+            marks.append(start)
+            held = 0
+        held += calls
+    ends = [*marks[1:], bounds.walls[1]]
+    return [Bounds((low, high), bounds.epochs) for low, high in zip(marks, ends, strict=False)]
 
 
 def newest_calls(since: datetime) -> Select[*tuple[Any, ...]]:
