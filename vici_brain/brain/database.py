@@ -37,13 +37,13 @@ def normalised_url(url: str | URL) -> URL:
 
 
 def open_brain(url: str | URL) -> Engine:
-    """An engine that connects on first use; UTC sessions, connections tested before use, at most a handful."""
+    """An engine that connects on first use; UTC sessions with room to sort a slice, tested before use, at most a handful."""
     return create_engine(
         normalised_url(url),
         pool_pre_ping=True,
         pool_size=4,
         max_overflow=4,
-        connect_args={"application_name": "vici-brain", "connect_timeout": 10, "options": "-c TimeZone=UTC -c jit=off"},
+        connect_args={"application_name": "vici-brain", "connect_timeout": 10, "options": "-c TimeZone=UTC -c jit=off -c work_mem=32MB"},
     )
 
 

@@ -30,7 +30,8 @@ from vici_brain.vici.proof_reader import SourceSums
 
 MOST_SAMPLES = 20
 # One statement adds up a whole slice: after a quiet weekend the next one must not be a whole busy Monday.
-_LONGEST = timedelta(hours=6)
+_UNCOUNTED, _LONGEST = timedelta(hours=6), timedelta(days=1)
+_MOST_ROWS = 20_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +73,7 @@ def prove_calls(
         buckets = repaired = 0
         start, length = window.start, SHORTEST
         while start < window.end:
-            piece = Window(start, min(window.end, floor_to(start, SHORTEST) + length))
+            piece = work.bounded(Window(start, min(window.end, floor_to(start, SHORTEST) + length)))
             rows = work.rows
             for table in CALL_TABLES:
                 first = work.compare(table, piece)
@@ -120,6 +121,12 @@ class _Work:
         self.vanished: dict[str, int] = {}
         self.rows = 0
         """How many rows the dialer has added up so far."""
+
+    def bounded(self, piece: Window) -> Window:
+        """``piece``, or its first hours where the dialer says that it holds more than one statement should add up."""
+        if piece.length <= _UNCOUNTED or self._source.calls(piece) <= _MOST_ROWS:
+            return piece
+        return Window(piece.start, floor_to(piece.start, SHORTEST) + _UNCOUNTED)
 
     def compare(self, table: CallTable, window: Window) -> list[Difference]:
         """Source first, then Brain: a row that lands in between makes a difference, never a false proof."""

@@ -30,7 +30,7 @@ from sqlalchemy.types import NullType
 
 from vici_brain.domain.proof import TOLERANCE, BucketSum, Piece, is_regular, pieces
 from vici_brain.domain.windows import Window
-from vici_brain.vici.call_reader import Bounds, CallTable, not_live, row_crc, undated, wall_text
+from vici_brain.vici.call_reader import CALL_TABLES, Bounds, CallTable, calls_per_hour, not_live, row_crc, undated, wall_text
 from vici_brain.vici.dialer import DialerSession
 
 BUCKET_SECONDS = 300
@@ -72,6 +72,12 @@ class SourceSums:
                     if not archive:
                         live.add(start)
         return sums, sums.keys() - live
+
+    def calls(self, window: Window) -> int:
+        """About how many calls the live tables have in ``window``, from the indexes on call_date alone."""
+        bounds = Bounds.of(window, self._session.dialer.zone)
+        hours = [self._session.fetch(calls_per_hour(table, bounds, archive=False)) for table in CALL_TABLES]
+        return sum(int(str(calls)) for found in hours for _, calls in found)
 
     def rows(self, table: CallTable, window: Window) -> dict[str, int]:
         """CRC32 of every regular row of ``window``, by key; ask only about buckets that differ."""

@@ -2,5 +2,5 @@
 SELECT source_key, row_crc, date_bin('5 minutes', called_at, 'epoch') AS bucket_start
 FROM held_call_logs
 WHERE instance = :instance AND source_table = :source_table AND called_at >= :start AND called_at < :end AND vanished_at IS NULL
-  AND (extract(epoch FROM called_at) = start_epoch
-       AND abs(extract(epoch FROM call_date - (called_at AT TIME ZONE :zone))) <= :tolerance) IS NOT TRUE
+  AND (date_part('epoch', called_at) = start_epoch
+       AND abs(date_part('epoch', call_date - (called_at AT TIME ZONE :zone))) <= :tolerance) IS NOT TRUE

@@ -3,6 +3,6 @@
 SELECT date_bin('5 minutes', called_at, 'epoch') AS bucket_start, count(*) AS calls, sum(row_crc) AS crc_sum
 FROM held_call_logs
 WHERE instance = :instance AND source_table = :source_table AND called_at >= :start AND called_at < :end AND vanished_at IS NULL
-  AND extract(epoch FROM called_at) = start_epoch
-  AND abs(extract(epoch FROM call_date - (called_at AT TIME ZONE :zone))) <= :tolerance
+  AND date_part('epoch', called_at) = start_epoch
+  AND abs(date_part('epoch', call_date - (called_at AT TIME ZONE :zone))) <= :tolerance
 GROUP BY 1

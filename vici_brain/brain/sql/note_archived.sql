@@ -7,5 +7,5 @@ JOIN call_log_proofs AS proof
 WHERE held.instance = :instance AND held.source_table = :source_table AND held.source_copy = 'live' AND held.vanished_at IS NULL
   AND held.called_at >= archived.bucket_start AND held.called_at < archived.bucket_start + interval '5 minutes'
   AND proof.state = 'proven'
-  AND extract(epoch FROM held.called_at) = held.start_epoch
-  AND abs(extract(epoch FROM held.call_date - (held.called_at AT TIME ZONE :zone))) <= :tolerance
+  AND date_part('epoch', held.called_at) = held.start_epoch
+  AND abs(date_part('epoch', held.call_date - (held.called_at AT TIME ZONE :zone))) <= :tolerance

@@ -11,7 +11,7 @@ SELECT
     called_count, queue_seconds, nullif(vendor_lead_code, ''), nullif(outbound_cid, ''), row_crc,
     nullif(array_remove(ARRAY[
         CASE WHEN call_date IS NULL THEN 'call_date_missing' END,
-        CASE WHEN extract(epoch FROM called_at) IS DISTINCT FROM start_epoch THEN 'start_epoch_refused' END,
+        CASE WHEN date_part('epoch', called_at) IS DISTINCT FROM start_epoch THEN 'start_epoch_refused' END,
         CASE WHEN length_in_sec < 0 OR length_in_sec > 86400 THEN 'length_implausible' END,
         CASE WHEN vici_lead_id IS NULL OR vici_lead_id = 0 THEN 'lead_missing' END,
         CASE WHEN list_id IS NULL OR list_id = 0 THEN 'list_missing' END,
