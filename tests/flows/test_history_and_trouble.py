@@ -41,7 +41,8 @@ def failing(sync: Syncing, statements: int, times: int = 1) -> Syncing:
     left = {"statements": statements, "times": times}
 
     def before(_connection: object, cursor: object, statement: str, *_: object) -> None:
-        if "FROM vicidial_log" not in statement or "row_crc" not in statement or not left["times"]:
+        is_read = "row_crc" in statement or "group_concat" in statement
+        if "FROM vicidial_log" not in statement or not is_read or not left["times"]:
             return
         left["statements"] -= 1
         if left["statements"] <= 0:

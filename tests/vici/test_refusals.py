@@ -11,12 +11,13 @@ from builders import NOON, Exchange, exchange, minutes
 from sqlalchemy import create_engine, make_url, text
 from sqlalchemy.exc import OperationalError
 
+from vici_brain.domain.call_lines import fields
 from vici_brain.domain.windows import Window
 from vici_brain.errors import ConfigurationError, RetriableError, ViciBrainError
 from vici_brain.vici import call_reader, schema
 from vici_brain.vici.call_reader import CALL_TABLES
 from vici_brain.vici.connect import explain
-from vici_brain.vici.dialer import Dialer
+from vici_brain.vici.dialer import Dialer, LinePage
 
 pytestmark = pytest.mark.mariadb
 PASSWORD = "hun@ter:2/x"
@@ -144,7 +145,8 @@ def test_a_user_with_select_on_exactly_the_needed_tables_reads_everything(site: 
     with dialer.session(lambda: datetime.now(UTC)) as session:
         assert session.present == {"vicidial_log", "vicidial_closer_log", "vicidial_list"}
         (page,) = session.pages(CALL_TABLES[0], HOUR)
-        assert page.rows[0][-3] == "1755041041000"
+        assert isinstance(page, LinePage)
+        assert fields(page.text)[-3] == b"1755041041000"
         assert session.statuses() == []
     dialer.engine.dispose()
 

@@ -5,7 +5,7 @@ Belongs here: writes to vici_call_logs, its history, quarantine and ledger. Does
 """
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -26,6 +26,11 @@ _STAGED = sql.SQL(", ").join(map(sql.Identifier, (*COLUMNS, "source_copy")))
 _COPY = sql.SQL("COPY staged_calls ({}) FROM STDIN").format(_STAGED)
 _COPY_LINES = sql.SQL("COPY staged_calls ({}) FROM STDIN WITH (NULL {})").format(_STAGED, sql.Literal(call_lines.NULL_MARK))
 _ANALYZE_FROM = 500
+_SAME_SHAPE = "CREATE TEMPORARY TABLE {} (LIKE vici_call_logs) ON COMMIT DROP"
+_TEMPORARY = {name: text(_SAME_SHAPE.format(name)) for name in ("placed_calls", "arriving_calls")}
+_LARGER_THAN_KNOWN = text("""
+    SELECT reltuples < 0 OR CAST(:added AS bigint) * 5 >= reltuples FROM pg_class WHERE oid = CAST('vici_call_logs' AS regclass)
+""")
 _IS_FRESH = text("""
     SELECT NOT EXISTS (
         SELECT FROM call_log_proofs
@@ -86,23 +91,23 @@ class Landing:
         self._archived = self._archived or source_copy == "archive"
         self._refusals.update((refusal.source_key, refusal) for refusal in clean.refusals)
 
-    def stage_lines(self, lines: Sequence[bytes], *, source_copy: str) -> None:
-        """Adds rows that the dialer's database wrote as lines; a page that PostgreSQL refuses is cleaned value by value."""
+    def stage_lines(self, page: bytes, count: int, *, source_copy: str) -> None:
+        """Adds ``count`` rows that the dialer's database wrote as lines; what PostgreSQL refuses is cleaned value by value."""
         driver = cast("psycopg.Connection[tuple[object, ...]]", self._connection.connection.driver_connection)
         try:
             with driver.transaction(), driver.cursor() as cursor, cursor.copy(_COPY_LINES) as copy:
-                copy.write(call_lines.copy_text(lines, source_copy))
+                copy.write(call_lines.copy_text(page, source_copy))
         except psycopg.DataError:
-            self.stage(clean([call_lines.fields(line) for line in lines]), source_copy=source_copy)
+            self.stage(clean([call_lines.fields(line) for line in call_lines.lines(page)]), source_copy=source_copy)
             return
-        self._staged += len(lines)
+        self._staged += count
         self._archived = self._archived or source_copy == "archive"
 
     def merge(self, ledger: Window | None) -> MergeCounts:
         """Merges what was staged; ``ledger`` names the whole buckets that this slice covered, ``None`` if it covered none."""
         read = int(self._connection.scalar(text("SELECT count(DISTINCT source_key) FROM staged_calls")) or 0)
         placed = self._run(load("place_calls"))
-        counts = self._land_new(read, placed) if self._is_fresh(ledger) else MergeCounts(read)
+        counts = self._land_new(read) if self._is_fresh(ledger) else MergeCounts(read)
         if counts.new < placed:
             counts += self._merge_known(placed - counts.new)
         quarantined = self._quarantine(read - placed)
@@ -116,7 +121,7 @@ class Landing:
             return False
         return bool(self._connection.scalar(_IS_FRESH, self._scope | {"start": ledger.start, "end": ledger.end}))
 
-    def _land_new(self, read: int, placed: int) -> MergeCounts:
+    def _land_new(self, read: int) -> MergeCounts:
         """Puts in what is not held yet, each call with its lead; what is held already is left to the careful merge."""
         self._run(load("reopen_buckets_of_placed"))
         landed = self._connection.execute(load("land_new_calls"), self._scope).one()
@@ -127,6 +132,7 @@ class Landing:
         if self._staged > _ANALYZE_FROM:
             self._run("ANALYZE placed_calls")
         return_changed(self._connection, self._scope)
+        self._connection.execute(_TEMPORARY["arriving_calls"])
         arriving = self._run(load("arriving_calls"))
         updated = self._run(load("keep_history")) if arriving else 0
         if arriving:
@@ -174,18 +180,19 @@ class CallStore:
         with brain_errors(), self.engine.connect() as connection:
             read_at = read_at or connection.execute(text("SELECT clock_timestamp()")).scalar_one()
             connection.execute(load("stage_calls"))
-            for name in ("placed_calls", "arriving_calls"):
-                # The names are the two literals above; a utility statement takes no bound parameter.
-                connection.execute(text(f"CREATE TEMPORARY TABLE {name} (LIKE vici_call_logs) ON COMMIT DROP"))
+            connection.execute(_TEMPORARY["placed_calls"])
             yield Landing(connection, {"instance": instance, "source_table": source_table, "zone": zone, "read_at": read_at})
             if dry_run:
                 connection.rollback()
             else:
                 connection.commit()
 
-    def refresh_statistics(self) -> None:
-        """Tells the planner about a table that just grew by much; autovacuum would do so a minute too late."""
+    def refresh_statistics(self, added: int) -> None:
+        """Tells the planner about a table that grew by much of what it knows of; autovacuum would do so a minute too late."""
         with brain_errors(), self.engine.connect() as connection:
+            if not connection.scalar(_LARGER_THAN_KNOWN, {"added": added}):
+                return
+            connection.rollback()
             connection.execution_options(isolation_level="AUTOCOMMIT").execute(text("ANALYZE vici_call_logs, call_log_proofs"))
 
     def keys(self, instance: str) -> set[tuple[str, str]]:

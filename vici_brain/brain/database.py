@@ -19,6 +19,7 @@ REQUIRED_LEAD_COLUMNS = ("id", "external_lead_id", "phone", "created_at")
 _MIGRATIONS = Path(__file__).parent / "migrations"
 _LOCK_SPACE = 7_413_001  # sets our advisory locks apart from those of other software in the same database
 _MIGRATION_LOCK = 7_413_000
+_OPTIONS = "-c TimeZone=UTC -c jit=off -c work_mem=32MB"
 _FORM = "its form is postgresql://USER:PASSWORD@HOST:5432/DATABASE, with @ : / in a password written %40 %3A %2F"
 
 
@@ -43,7 +44,7 @@ def open_brain(url: str | URL) -> Engine:
         pool_pre_ping=True,
         pool_size=4,
         max_overflow=4,
-        connect_args={"application_name": "vici-brain", "connect_timeout": 10, "options": "-c TimeZone=UTC -c jit=off -c work_mem=32MB"},
+        connect_args={"application_name": "vici-brain", "connect_timeout": 10, "options": _OPTIONS},
     )
 
 

@@ -61,6 +61,11 @@ _COVERAGE = text(f"""{_SOURCE_TABLES}
         OFFSET 0
     ) AS buckets
 """)  # noqa: S608 - the constant above
+_PROVEN = text("""
+    SELECT bucket_start FROM call_log_proofs
+    WHERE instance = :instance AND source_table = :source_table
+      AND bucket_start >= :start AND bucket_start < :end AND state = 'proven'
+""")
 _READ_SLICES = text("""
     SELECT bucket_start FROM call_log_proofs
     WHERE instance = :instance AND source_table = :source_table
@@ -111,3 +116,9 @@ class Ledger:
         scope = {"instance": instance, "source_table": source_table, "start": window.start, "end": window.end, "since": since}
         with brain_errors(), self.engine.connect() as connection:
             return set(connection.scalars(_READ_SLICES, scope))
+
+    def proven(self, instance: str, source_table: str, window: Window) -> set[datetime]:
+        """Starts of the buckets of ``window`` whose last proof still stands."""
+        scope = {"instance": instance, "source_table": source_table, "start": window.start, "end": window.end}
+        with brain_errors(), self.engine.connect() as connection:
+            return set(connection.scalars(_PROVEN, scope))

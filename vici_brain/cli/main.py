@@ -103,23 +103,24 @@ def sync_incremental_command(
 
 
 @app.command("fetch-complete")
-def fetch_complete(
+def fetch_complete(  # noqa: PLR0917 - each is an option of the command
     days: Annotated[int | None, typer.Argument(min=1, max=_MOST_DAYS, help="How many days back from --to.")] = None,
     since: Annotated[
         str | None, typer.Option("--from", help="First moment, UTC unless it carries an offset: 2026-08-01T00:00.")
     ] = None,
     until: Annotated[str | None, typer.Option("--to", help="End, not included; default now.")] = None,
     instance: Instances = None,
+    reread: Annotated[bool, typer.Option("--reread", help="Read what is proven too, instead of comparing it first.")] = False,
     dry_run: DryRun = False,
 ) -> None:
-    """Read and match a stretch of history, in batches of 7 days; what was read before is read again and changes nothing."""
+    """Read and match a stretch of history, in batches of 7 days; what is proven is compared again and read where it differs."""
     window = _stretch(days, since, until)
     with _opened() as (settings, brain):
 
         def work(name: str) -> None:
             with history_progress(name, window) as bar:
                 sync = Syncing(settings.open_dialer(name), brain, _now, settings.slow_sync_seconds, dry_run, bar.read)
-                for read, matched in fetch_history(sync, "cli", window):
+                for read, matched in fetch_history(sync, "cli", window, reread=reread or dry_run):
                     pages.synced(name, read, matched, dry_run=dry_run)
 
         _each(settings, instance, work)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from time import perf_counter
+from typing import Self
 
 from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
@@ -128,7 +129,7 @@ class Taken:
 
     @property
     def rows(self) -> int:
-        return sum(len(page.rows) for page in self.pages)
+        return sum(page.count for page in self.pages)
 
 
 _again = retry(
@@ -159,7 +160,7 @@ def land_slice(calls: CallStore, dialer: Dialer, taken: Taken, *, dry_run: bool 
     with calls.landing(*names, dry_run=dry_run, read_at=taken.read_at) as landing:
         for page in taken.pages:
             if isinstance(page, LinePage):
-                landing.stage_lines(page.rows, source_copy=page.source_copy)
+                landing.stage_lines(page.text, page.count, source_copy=page.source_copy)
             else:
                 landing.stage(clean(page.rows), source_copy=page.source_copy)
         counts = landing.merge(taken.ledger)
@@ -179,7 +180,7 @@ class _Merging:
         self._waiting: deque[Future[SliceDone]] = deque()
         self.total, self.slices = MergeCounts(), 0
 
-    def __enter__(self) -> "_Merging":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -6,9 +6,11 @@ Does not: reading (read_calls), matching (match_calls) or when to run (orchestra
 
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from threading import Event
 from time import perf_counter
 
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential
@@ -77,6 +79,14 @@ class MatchSync:
     seconds: float
 
 
+@dataclass(frozen=True, slots=True)
+class _LeaveOut:
+    """Slices that need no reading: read since a batch began, and what is proven, which the proof compares again anyway."""
+
+    read_since: datetime
+    proven: bool
+
+
 def read_window(sync: Syncing, identity: SyncIdentity) -> CallSync:
     """Reads ``identity.window`` into Brain as one row of sync_logs; raises what reading raises, after writing it down."""
     with Journal(sync.brain).entry(identity, dry_run=sync.dry_run) as entry:
@@ -114,24 +124,46 @@ def fetch_history(
     window: Window,
     *,
     resume_since: datetime | None = None,
+    reread: bool = False,
     pause: Callable[[float], None] = time.sleep,
 ) -> Iterator[tuple[CallSync, MatchSync]]:
     """Reads and matches ``window`` in batches of at most 7 days, oldest first; yields each batch as it is done.
 
     A batch that fails for a reason that may pass is tried twice more, after half a minute and a minute, and goes on where it
     stopped: what the ledger says was read since the batch began is left out. ``resume_since`` does the same for a later call.
+
+    What the ledger has as proven is compared with the dialer again, and read only where it differs; ``reread`` reads it all.
     """
-    with lane(sync.brain, sync.dialer.instance, "history"):
-        start = window.start
-        while start < window.end:
-            # Cut on a bucket: one that two batches share would be read, but by neither as a whole.
-            batch = Window(start, min(floor_to(start + BATCH, BUCKET), window.end))
-            yield _fetch_batch(sync, trigger, batch, resume_since or brain_now(sync.brain), pause)
-            start = batch.end
+    with lane(sync.brain, sync.dialer.instance, "history"), ThreadPoolExecutor(2, thread_name_prefix="history") as pool:
+        earlier: Future[tuple[CallSync, MatchSync]] | None = None
+        for batch in _batches(window):
+            was_read = Event()
+            since = resume_since or brain_now(sync.brain)
+            leave_out = _LeaveOut(since, proven=not reread)
+            work = pool.submit(_fetch_batch, sync, trigger, batch, leave_out, pause=pause, was_read=was_read)
+            if earlier is not None:
+                yield earlier.result()
+            # The next batch is read while this one is proven and matched: the dialer never has more than two readers.
+            while not was_read.wait(0.02) and not work.done():
+                pass
+            if work.done():
+                work.result()
+            earlier = work
+        if earlier is not None:
+            yield earlier.result()
+
+
+def _batches(window: Window) -> Iterator[Window]:
+    """Cut on a bucket: one that two batches share would be read, but by neither as a whole."""
+    start = window.start
+    while start < window.end:
+        end = min(floor_to(start + BATCH, BUCKET), window.end)
+        yield Window(start, end)
+        start = end
 
 
 def _fetch_batch(
-    sync: Syncing, trigger: str, batch: Window, resume_since: datetime, pause: Callable[[float], None]
+    sync: Syncing, trigger: str, batch: Window, leave_out: _LeaveOut, *, pause: Callable[[float], None], was_read: Event
 ) -> tuple[CallSync, MatchSync]:
     retrying = Retrying(
         retry=retry_if_exception_type(RetriableError),
@@ -142,7 +174,7 @@ def _fetch_batch(
     )
     for attempt in retrying:
         with attempt, _entry(sync, "history", trigger, batch) as entry:
-            read = _read_into(entry, sync, batch, resume_since)
+            read = _read_into(entry, sync, batch, leave_out, was_read)
             return read, _match_into(entry, sync, batch)
     raise AssertionError("a retrying either returns or raises")
 
@@ -151,7 +183,9 @@ def _entry(sync: Syncing, kind: str, trigger: str, window: Window) -> AbstractCo
     return Journal(sync.brain).entry(SyncIdentity(sync.dialer.instance, kind, trigger, window), dry_run=sync.dry_run)
 
 
-def _read_into(entry: JournalEntry, sync: Syncing, window: Window, resume_since: datetime | None = None) -> CallSync:
+def _read_into(
+    entry: JournalEntry, sync: Syncing, window: Window, leave_out: _LeaveOut | None = None, was_read: Event | None = None
+) -> CallSync:
     started, instance = perf_counter(), sync.dialer.instance
     read = read_calls(
         sync.dialer,
@@ -160,12 +194,14 @@ def _read_into(entry: JournalEntry, sync: Syncing, window: Window, resume_since:
         clock=sync.clock,
         dry_run=sync.dry_run,
         on_slice=sync.on_slice,
-        is_done=_done_since(Ledger(sync.brain), instance, window, resume_since),
+        is_done=_left_out(Ledger(sync.brain), instance, window, leave_out),
     )
+    if was_read is not None:
+        was_read.set()
     if not sync.dry_run:
         StatusStore(sync.brain).mirror(instance, read.statuses)
     if read.counts.new >= _MUCH:
-        CallStore(sync.brain).refresh_statistics()
+        CallStore(sync.brain).refresh_statistics(read.counts.new)
     # The ledger knows whole buckets only, so both sides are counted over these.
     proof = _prove_into(sync, read)
     coverage = Ledger(sync.brain).coverage(instance, read.window.whole_buckets())
@@ -231,8 +267,12 @@ def _match_into(entry: JournalEntry, sync: Syncing, window: Window) -> MatchSync
     )
 
 
-def _done_since(ledger: Ledger, instance: str, window: Window, since: datetime | None) -> Callable[[CallTable, Window], bool]:
-    if since is None:
+def _left_out(ledger: Ledger, instance: str, window: Window, leave_out: _LeaveOut | None) -> Callable[[CallTable, Window], bool]:
+    if leave_out is None:
         return lambda _table, _piece: False
-    read = {table.name: ledger.read_since(instance, table.name, window, since) for table in CALL_TABLES}
-    return lambda table, piece: all(bucket in read[table.name] for bucket in piece.buckets()) and any(piece.buckets())
+    known = {
+        table.name: ledger.read_since(instance, table.name, window, leave_out.read_since)
+        | (ledger.proven(instance, table.name, window) if leave_out.proven else set())
+        for table in CALL_TABLES
+    }
+    return lambda table, piece: all(bucket in known[table.name] for bucket in piece.buckets()) and any(piece.buckets())

@@ -16,7 +16,21 @@ from functools import cache
 from typing import Any, Protocol
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import ColumnElement, Select, String, Table, and_, cast, func, literal, literal_column, null, or_, select, type_coerce
+from sqlalchemy import (
+    ColumnElement,
+    Select,
+    String,
+    Table,
+    and_,
+    cast,
+    func,
+    literal,
+    literal_column,
+    null,
+    or_,
+    select,
+    type_coerce,
+)
 from sqlalchemy.dialects.mysql import BINARY
 from sqlalchemy.types import NullType
 
@@ -140,16 +154,18 @@ def undated(source: Table, bounds: Bounds) -> ColumnElement[bool]:
 
 
 def as_lines(statement: Select[*tuple[Any, ...]]) -> Select[*tuple[Any, ...]]:
-    """The same rows in the same order, each as one line (domain/call_lines) in UTF-8, which MariaDB and MySQL write themselves."""
+    """``(how many rows, they as lines in the same order)``, which MariaDB and MySQL write in UTF-8 (domain/call_lines)."""
     values = [func.coalesce(cast(column, String), call_lines.NULL_MARK) for column in statement.selected_columns]
-    line = func.concat_ws(call_lines.SEPARATOR, *values).op("USING")(literal_column("utf8mb4"))
-    return statement.with_only_columns(type_coerce(cast(func.convert(line), BINARY), NullType()), maintain_column_froms=True)
+    line = func.convert(func.concat_ws(call_lines.SEPARATOR, *values).op("USING")(literal_column("utf8mb4")))
+    page = statement.with_only_columns(cast(line, BINARY).label("line"), maintain_column_froms=True).subquery("page")
+    text = func.group_concat(page.c.line.op("SEPARATOR")(literal_column(f"0x{call_lines.END.encode().hex()}")))
+    return select(func.count(), type_coerce(text, NullType()))
 
 
 def calls_per_hour(table: CallTable, bounds: Bounds, *, archive: bool) -> Select[*tuple[Any, ...]]:
     """``(hour as the dialer writes it, how many calls)`` of the bounds, from the index on call_date alone."""
     source = table.archive if archive else table.live
-    hour = func.left(cast(source.c.call_date, String), len("2026-01-01 00"))
+    hour = func.substr(cast(source.c.call_date, String), 1, len("2026-01-01 00"))
     low, high = map(wall_text, bounds.walls)
     date = _text(source.c.call_date)
     return select(hour, func.count()).where(date >= low, date < high).group_by(hour).order_by(hour)

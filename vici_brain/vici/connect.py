@@ -98,7 +98,13 @@ def _session_rules(server: str, policy: ReadPolicy) -> list[str]:
         if "mariadb" in server.lower()
         else f"SET SESSION max_execution_time = {policy.statement_seconds * 1000}"
     )
-    return [limit, f"SET SESSION lock_wait_timeout = {policy.statement_seconds}", "SET SESSION TRANSACTION READ ONLY"]
+    return [
+        limit,
+        f"SET SESSION lock_wait_timeout = {policy.statement_seconds}",
+        # A page of calls comes as one text; a server whose packets are smaller cuts it, which the reader notices.
+        "SET SESSION group_concat_max_len = 67108864",
+        "SET SESSION TRANSACTION READ ONLY",
+    ]
 
 
 def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:

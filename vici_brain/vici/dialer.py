@@ -26,8 +26,8 @@ from vici_brain.vici.call_reader import Bounds, CallTable, Cursor, PageStatement
 from vici_brain.vici.connect import ReadPolicy, dialer_errors, open_dialer, tolerant_text
 
 _COLUMNS = text(
-    "SELECT table_name AS t, column_name AS c FROM information_schema.columns"
-    " WHERE table_schema = database() AND table_name IN :names"
+    "SELECT table_name AS t, column_name AS c, data_type LIKE '%binary' OR data_type LIKE '%blob' AS b"
+    " FROM information_schema.columns WHERE table_schema = database() AND table_name IN :names"
 ).bindparams(bindparam("names", expanding=True))
 _DAYS_OF_EVIDENCE = timedelta(days=14)
 _PLAUSIBLE = timedelta(hours=15)
@@ -43,13 +43,18 @@ class Page:
     source_copy: str
     rows: Sequence[Sequence[Raw]]
 
+    @property
+    def count(self) -> int:
+        return len(self.rows)
+
 
 @dataclass(frozen=True, slots=True)
 class LinePage:
-    """Rows as lines that the database wrote itself (``domain.call_lines``)."""
+    """``count`` rows as lines that the database wrote itself (``domain.call_lines``)."""
 
     source_copy: str
-    rows: Sequence[bytes]
+    text: bytes
+    count: int
 
 
 class Dialer:
@@ -82,6 +87,8 @@ class DialerSession:
         self.present: frozenset[str] = frozenset()
         self.clock = ClockVerdict(timedelta(), (), ())
         self._connection = connection
+        # Bytes without a character set would come as question marks in a line, where a value comes as it is.
+        self._writes_lines = not self.is_sqlite
 
     def verify(self, our_utc: Callable[[], datetime]) -> None:
         """Tables and columns there, zone and clock right; raises ConfigurationError naming what is not."""
@@ -110,7 +117,7 @@ class DialerSession:
             if archive and table.archive.name not in self.present:
                 continue
             for bounds in self._parts(table, window, archive=archive):
-                yield from self._pages(call_reader.page_of_window, table, bounds, archive=archive, lines=not self.is_sqlite)
+                yield from self._pages(call_reader.page_of_window, table, bounds, archive=archive, lines=self._writes_lines)
             yield from self._pages(call_reader.page_of_undated, table, Bounds.of(window, zone), archive=archive)
 
     def _parts(self, table: CallTable, window: Window, *, archive: bool) -> list[Bounds]:
@@ -135,17 +142,18 @@ class DialerSession:
             asked = statement(table, self.present, bounds, after, limit, archive=archive)
             page: Page | LinePage | None = self._lines(asked, copy) if lines else None
             page = page or Page(copy, self.fetch(asked))
-            if page.rows:
+            if page.count:
                 yield page
-            if len(page.rows) < limit:
+            if page.count < limit:
                 return
-            last = page.rows[-1]
-            after = _cursor(call_lines.fields(last) if isinstance(last, bytes) else last)
+            last = page.rows[-1] if isinstance(page, Page) else call_lines.fields(call_lines.last_line(page.text))
+            after = _cursor(last, is_number=table.key != "uniqueid")
 
     def _lines(self, asked: Select[*tuple[Any, ...]], source_copy: str) -> LinePage | None:
-        """The page as lines; ``None`` if a value of it holds what separates them."""
-        rows = [line for (line,) in self.fetch(call_reader.as_lines(asked)) if isinstance(line, bytes)]
-        return LinePage(source_copy, rows) if call_lines.can_be_told_apart(rows) else None
+        """The page as lines; ``None`` if they cannot be told apart, so that it must be read value by value."""
+        ((count, text),) = self.fetch(call_reader.as_lines(asked))
+        page, lines = text if isinstance(text, bytes) else b"", int(str(count))
+        return LinePage(source_copy, page, lines) if not lines or call_lines.holds(page, lines) else None
 
     def statuses(self) -> list[CallStatus]:
         """System statuses (blank campaign) and the campaigns' own."""
@@ -193,8 +201,9 @@ class DialerSession:
             }
         else:
             seen = {}
-            for table, column in self._connection.execute(_COLUMNS, {"names": list(schema.metadata.tables)}):
+            for table, column, is_binary in self._connection.execute(_COLUMNS, {"names": list(schema.metadata.tables)}):
                 seen.setdefault(str(table), set()).add(str(column))
+                self._writes_lines = self._writes_lines and not is_binary
         for name, needed in call_reader.required_columns().items():
             where = f"{self.dialer.instance}: the dialer's table {name}"
             if name not in seen:
@@ -255,9 +264,9 @@ def _storable(value: Raw) -> str:
     return str("" if value is None else value).replace("\x00", "").encode(errors="replace").decode()
 
 
-def _cursor(row: Sequence[Raw]) -> Cursor:
-    key, call_date = row[0], row[5]
-    return Cursor(None if call_date is None else _shown(call_date), key if isinstance(key, int) else _shown(key))
+def _cursor(row: Sequence[Raw], *, is_number: bool) -> Cursor:
+    key, call_date = _shown(row[0]), row[5]
+    return Cursor(None if call_date is None else _shown(call_date), int(key) if is_number else key)
 
 
 def _shown(value: Raw) -> str:

@@ -1,28 +1,32 @@
 -- Gives each of unmatched_calls its lead: by the 13-digit code, else the stored link, else the normalised phone. The oldest lead (lowest
--- id) wins and match_candidates says how many there were. Leads are found by leads_external_lead_id_lookup, the key of
--- vici_lead_links and leads_normalised_phone_lookup; a weaker rule is asked only about calls that the stronger one left over.
-WITH by_code AS (
-    SELECT source_table, source_key, 'vendor_lead_code' AS rule, min(leads.id) AS lead_id, count(*) AS candidates
-    FROM unmatched_calls
-    JOIN leads ON leads.external_lead_id = vendor_lead_code
-    WHERE vendor_lead_code ~ '^[0-9]{13}$'
-    GROUP BY 1, 2
-), by_link AS (
-    SELECT source_table, source_key, 'vici_lead_link' AS rule, min(links.lead_id) AS lead_id, count(*) AS candidates
-    FROM unmatched_calls
-    JOIN vici_lead_links AS links ON links.instance = :instance AND links.vici_lead_id = unmatched_calls.vici_lead_id
-    JOIN leads ON leads.id = links.lead_id
-    WHERE NOT EXISTS (SELECT FROM by_code WHERE (by_code.source_table, by_code.source_key) = (unmatched_calls.source_table, unmatched_calls.source_key))
-    GROUP BY 1, 2
-), by_phone AS (
-    SELECT source_table, source_key, 'phone' AS rule, min(leads.id) AS lead_id, count(*) AS candidates
-    FROM unmatched_calls
-    JOIN leads ON normalised_phone('1', leads.phone::text) = phone_key
-    WHERE NOT EXISTS (SELECT FROM by_code WHERE (by_code.source_table, by_code.source_key) = (unmatched_calls.source_table, unmatched_calls.source_key))
-      AND NOT EXISTS (SELECT FROM by_link WHERE (by_link.source_table, by_link.source_key) = (unmatched_calls.source_table, unmatched_calls.source_key))
-    GROUP BY 1, 2
-), winner AS (
-    SELECT * FROM by_code UNION ALL SELECT * FROM by_link UNION ALL SELECT * FROM by_phone
+-- id) wins and match_candidates says how many there were. Every look-up is a step down one index for each call
+-- (leads_external_lead_id_lookup, the key of vici_lead_links, leads_normalised_phone_lookup), whatever the planner knows of the
+-- tables; a weaker rule is asked only about calls that the stronger one left over.
+WITH winner AS (
+    SELECT
+        call.source_table, call.source_key,
+        coalesce(by_code.lead_id, by_link.lead_id, by_phone.lead_id) AS lead_id,
+        CASE
+            WHEN by_code.lead_id IS NOT NULL THEN 'vendor_lead_code'
+            WHEN by_link.lead_id IS NOT NULL THEN 'vici_lead_link'
+            ELSE 'phone'
+        END AS rule,
+        coalesce(nullif(by_code.candidates, 0), nullif(by_link.candidates, 0), by_phone.candidates) AS candidates
+    FROM unmatched_calls AS call
+    LEFT JOIN LATERAL (
+        SELECT min(leads.id) AS lead_id, count(*) AS candidates FROM leads
+        WHERE leads.external_lead_id = call.vendor_lead_code AND call.vendor_lead_code ~ '^[0-9]{13}$'
+    ) AS by_code ON true
+    LEFT JOIN LATERAL (
+        SELECT min(links.lead_id) AS lead_id, count(*) AS candidates FROM vici_lead_links AS links
+        JOIN leads ON leads.id = links.lead_id
+        WHERE links.instance = :instance AND links.vici_lead_id = call.vici_lead_id AND by_code.lead_id IS NULL
+    ) AS by_link ON true
+    LEFT JOIN LATERAL (
+        SELECT min(leads.id) AS lead_id, count(*) AS candidates FROM leads
+        WHERE normalised_phone('1', leads.phone::text) = call.phone_key AND by_code.lead_id IS NULL AND by_link.lead_id IS NULL
+    ) AS by_phone ON true
+    WHERE coalesce(by_code.lead_id, by_link.lead_id, by_phone.lead_id) IS NOT NULL
 ), matched AS (
     UPDATE vici_call_logs AS call
     SET lead_id = winner.lead_id, matched_by = winner.rule, matched_at = clock_timestamp(), match_candidates = winner.candidates,
