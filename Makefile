@@ -33,6 +33,9 @@ test-fast: install ## pure rules only, seconds
 test-db: install ## only what talks to MariaDB
 	$(BIN)/pytest -m mariadb
 
+bench: install ## what the bulk path costs beside the plain pipe, on the machine's MariaDB and PostgreSQL; a quarter of an hour
+	$(BIN)/python -m benchmarks.run $(BENCH)
+
 check: install ## style, types, floors, and that Dagster loads the definitions
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -51,4 +54,4 @@ lock: install ## pin the newest versions that fit pyproject.toml
 clean: ## remove the demo's data, not the virtual environment
 	rm -rf .vici-brain
 
-.PHONY: help install demo dev test test-fast test-db check format lock clean
+.PHONY: help install demo dev test test-fast test-db bench check format lock clean
