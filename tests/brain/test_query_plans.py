@@ -82,6 +82,16 @@ def plan_of(connection: Connection, statement: object, **values: Any) -> list[tu
 
 
 WINDOW = {"start": NOON - minutes(60), "end": NOON}
+PROOF = WINDOW | {"tolerance": 900}
+VERDICT = {
+    "compared_at": NOON,
+    "buckets": [NOON - minutes(5)],
+    "states": ["proven"],
+    "source_counts": [1],
+    "source_sums": [1],
+    "brain_counts": [1],
+    "brain_sums": [1],
+}
 PLANS: dict[str, tuple[object, dict[str, Any], set[str]]] = {
     "what arrives": (load("arriving_calls"), {}, {"vici_call_logs_pkey"}),
     "what is replaced": (load("keep_history"), {}, {"vici_call_logs_pkey"}),
@@ -103,6 +113,21 @@ PLANS: dict[str, tuple[object, dict[str, Any], set[str]]] = {
         {},
         {"leads_external_lead_id_lookup", "leads_normalised_phone_lookup"},
     ),
+    "what is new, with its leads": (
+        load("land_new_calls"),
+        {},
+        {"leads_external_lead_id_lookup", "leads_normalised_phone_lookup"},
+    ),
+    "the buckets that new calls touch": (load("reopen_buckets_of_placed"), {}, {"call_log_proofs_pkey"}),
+    "Brain's side of a proof": (load("brain_sums"), PROOF, {"vici_call_logs_called_at"}),
+    "the irregular rows of a proof": (load("brain_odd_rows"), PROOF, {"vici_call_logs_called_at"}),
+    "the verdicts of a proof": (load("record_proofs"), PROOF | VERDICT, {"vici_call_logs_called_at", "call_log_proofs_pkey"}),
+    "what stands in the archive alone": (
+        load("note_archived"),
+        PROOF | {"buckets": [NOON - minutes(5)]},
+        {"vici_call_logs_called_at", "call_log_proofs_pkey"},
+    ),
+    "the counts of each bucket": (load("calls_per_bucket"), WINDOW, {"vici_call_logs_called_at"}),
     "the halves of a window": (matches._WINDOW_TOTALS, WINDOW, {"vici_call_logs_called_at"}),
     "the coverage of a window": (ledger._COVERAGE, WINDOW, {"call_log_proofs_pkey", "vici_call_logs_called_at"}),
     "the position": (ledger._POSITION, {"tables": ["vicidial_log"]}, {"call_log_proofs_pkey"}),
