@@ -1,0 +1,128 @@
+"""How Brain's own statements grow with the number of calls it holds: 1, 3 and 10 million, for what 90 million will be like.
+
+Belongs here: a Brain filled by SQL alone, and the times of what runs every five minutes, hour and day on it. Does not: reading a
+dialer (scenarios). Run it as `python -m benchmarks.growth`; ten million calls need 6 GB and a few minutes.
+"""
+
+import argparse
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from statistics import median
+from time import perf_counter
+
+from rich.console import Console
+from rich.table import Table
+from sqlalchemy import Engine, create_engine, make_url, text
+
+from vici_brain.brain.bucket_counts import calls_per_bucket
+from vici_brain.brain.calls import CallStore
+from vici_brain.brain.database import migrate, open_brain
+from vici_brain.brain.gaps import GapStore
+from vici_brain.brain.ledger import Ledger
+from vici_brain.brain.matches import MatchStore
+from vici_brain.brain.overview import Overview
+from vici_brain.brain.proofs import ProofStore, Scope
+from vici_brain.domain.call_rows import CleanRows
+from vici_brain.domain.windows import BUCKET, Window
+
+END = datetime(2026, 11, 1, tzinfo=UTC)
+DAYS, NEW = 90, 3_000
+TABLES = ["vicidial_log", "vicidial_closer_log"]
+_FILL = """
+    INSERT INTO vici_call_logs (instance, source_table, source_key, uniqueid, vici_lead_id, list_id, campaign_id, call_date,
+        called_at, start_epoch, end_epoch, length_in_sec, status, phone_code, phone_number, phone_key, agent_user, user_group,
+        term_reason,
+        alt_dial, called_count, vendor_lead_code, row_crc, source_copy, read_at, first_seen_at, changed_at, lead_id, matched_by,
+        matched_at, match_candidates)
+    SELECT 'vici', 'vicidial_log', epoch || '.' || n, epoch || '.' || n, n % :leads, 101, 'AUTODIAL',
+        to_timestamp(epoch) AT TIME ZONE 'UTC', to_timestamp(epoch), epoch, epoch + 30, 30, 'NA', '1', phone, '1' || phone,
+        'VDAD', 'AGENTS', 'NONE', 'NONE', 1, lpad((n % :leads)::text, 13, '1'), n % 4294967296, 'live', now(), now(), now(),
+        CASE WHEN n % 20 > 0 THEN n % :leads + 1 END, CASE WHEN n % 20 > 0 THEN 'phone' END, now(), 1
+    FROM (SELECT n, :start + n * :seconds / :calls AS epoch, '212' || lpad((n % :leads)::text, 7, '0') AS phone
+          FROM generate_series(CAST(:first AS bigint), CAST(:last AS bigint)) AS n) AS calls
+"""
+_PROVEN = """
+    INSERT INTO call_log_proofs SELECT 'vici', name, at, 'proven', at, 0, 0, 0, 0, at
+    FROM unnest(CAST(:tables AS text[])) AS name,
+        generate_series(CAST(:start AS timestamptz), CAST(:end AS timestamptz) - interval '5 minutes', interval '5 minutes') AS at
+"""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--postgres", default="postgresql+psycopg://postgres@127.0.0.1:5432/postgres")
+    parser.add_argument("--calls", type=int, nargs="+", default=[1_000_000, 3_000_000, 10_000_000])
+    options = parser.parse_args()
+    columns = [(calls, _measured(_filled(options.postgres, calls))) for calls in options.calls]
+    table = Table("milliseconds", *(f"{calls:,} calls" for calls, _ in columns), box=None)
+    for name in columns[0][1]:
+        table.add_row(name, *(f"{times[name] * 1000:,.0f}" for _, times in columns))
+    Console().print(table)
+
+
+def _filled(server: str, calls: int) -> Engine:
+    with create_engine(server, isolation_level="AUTOCOMMIT").connect() as connection:
+        connection.execute(text("DROP DATABASE IF EXISTS brain_growth WITH (FORCE)"))
+        connection.execute(text("CREATE DATABASE brain_growth"))
+    brain = open_brain(make_url(server).set(database="brain_growth"))
+    migrate(brain)
+    seconds = DAYS * 86_400
+    scope = {"leads": max(1, calls // 7), "start": int(END.timestamp()) - seconds, "seconds": seconds, "calls": calls}
+    with brain.begin() as connection:
+        connection.execute(
+            text(
+                "INSERT INTO leads (external_lead_id, phone) SELECT lpad(n::text, 13, '1'), '212' || lpad(n::text, 7, '0')"
+                " FROM generate_series(1, CAST(:leads AS bigint)) AS n"
+            ),
+            scope,
+        )
+    for first in range(0, calls, 500_000):
+        with brain.begin() as connection:
+            connection.execute(text(_FILL), scope | {"first": first, "last": min(calls, first + 500_000) - 1})
+    with brain.begin() as connection:
+        connection.execute(text(_PROVEN), {"tables": TABLES, "start": END - timedelta(days=DAYS), "end": END})
+    with brain.connect() as connection:
+        connection.execution_options(isolation_level="AUTOCOMMIT").execute(text("VACUUM ANALYZE"))
+    return brain
+
+
+def _measured(brain: Engine) -> dict[str, float]:
+    tick, week = Window(END - timedelta(hours=20), END - timedelta(hours=20) + BUCKET), Window(END - timedelta(days=7), END)
+    half_hour, scope = Window(tick.end - timedelta(minutes=30), tick.end), Scope("vici", "vicidial_log", "UTC")
+    work: dict[str, Callable[[], object]] = {
+        f"merge of {NEW:,} new calls": lambda: _merge(brain, tick),
+        "match of that window": lambda: MatchStore(brain).match_window("vici", tick),
+        "Brain's side of a proof, half an hour": lambda: ProofStore(brain).sums(scope, half_hour),
+        "Brain's side of a proof, a week": lambda: ProofStore(brain).sums(scope, week),
+        "counts of each bucket of a week": lambda: calls_per_bucket(brain, "vici", week),
+        "gaps of 90 days": lambda: GapStore(brain).gaps("vici", TABLES, Window(END - timedelta(days=DAYS), END), END),
+        "how far it was read": lambda: Ledger(brain).position("vici", TABLES),
+        "a batch of orphans matched again": lambda: MatchStore(brain).match_orphans_after("vici", ("", ""), 5_000),
+        "status of seven days": lambda: Overview(brain).of_instance("vici", "UTC", END),
+    }
+    return {name: median(_seconds(each) for _ in range(3)) for name, each in work.items()}
+
+
+def _merge(brain: Engine, window: Window) -> None:
+    """The careful path, as a tick takes it; undone each time."""
+    start = int(window.start.timestamp())
+    rows = CleanRows([_row(start + number % 300, number) for number in range(NEW)])
+    with CallStore(brain).landing("vici", "vicidial_log", "UTC", dry_run=True) as landing:
+        landing.stage(rows, source_copy="live")
+        landing.merge(window)
+
+
+def _row(epoch: int, number: int) -> tuple[str | int | None, ...]:
+    key, wall = f"{epoch}.new{number}", datetime.fromtimestamp(epoch, UTC).strftime("%Y-%m-%d %H:%M:%S")
+    who = (f"212{number:07}", "VDAD", "AGENTS", None, "NONE", "NONE", 1, None, f"{number:013}", None, number)
+    return (key, key, number, 101, "AUTODIAL", wall, epoch, epoch + 30, 30, "NA", "1", *who)
+
+
+def _seconds(work: Callable[[], object]) -> float:
+    started = perf_counter()
+    work()
+    return perf_counter() - started
+
+
+if __name__ == "__main__":
+    main()
