@@ -21,7 +21,8 @@ def stability_index(usual: Mapping[str, float], seen: Mapping[str, float], *, le
     names = usual.keys() | seen.keys()
     large = {name for name in names if usual.get(name, 0) / totals[0] >= 0.01 or seen.get(name, 0) / totals[1] >= 0.01}
     pairs = [(usual.get(name, 0.0), seen.get(name, 0.0)) for name in sorted(large)]
-    pairs.append((totals[0] - sum(pair[0] for pair in pairs), totals[1] - sum(pair[1] for pair in pairs)))
+    rare = names - large
+    pairs.append((sum(usual.get(name, 0.0) for name in rare), sum(seen.get(name, 0.0) for name in rare)))
     return sum(_term(first, second, *totals) for first, second in pairs if first > 0 or second > 0)
 
 

@@ -126,7 +126,9 @@ def _context(place: Path) -> "EphemeralDataContext":
     context = gx.get_context(mode="ephemeral")
     context.enable_analytics(enable=False)
     context.variables.progress_bars = ProgressBarsConfig(globally=False)
-    for site in list(context.get_site_names()):
+    # It brings a site of its own, in a temporary folder that nobody would remove.
+    for site, settings in dict(context.variables.data_docs_sites or {}).items():
+        shutil.rmtree(settings["store_backend"]["base_directory"], ignore_errors=True)
         context.delete_data_docs_site(site)
     backend = {"class_name": "TupleFilesystemStoreBackend", "base_directory": str(place)}
     index = {"class_name": "DefaultSiteIndexBuilder"}
