@@ -15,7 +15,7 @@ from vici_brain.settings import Settings
 def daily_call_report(settings: Settings) -> dg.AssetsDefinition:
     """Days of the report's zone; a month a backfill run.
 
-    It stands on the ledgers and not on the partitions of calls: Dagster maps no partitions between two time zones, and a day's
+    It stands on the ledgers, not on the partitions of calls: Dagster maps no partitions between two time zones, and a day's
     report says itself which of its five minutes are proven.
     """
 
@@ -24,7 +24,7 @@ def daily_call_report(settings: Settings) -> dg.AssetsDefinition:
         deps=[InstanceNames(dialer.name).ledger for dialer in settings.dialers],
         partitions_def=days(settings),
         backfill_policy=dg.BackfillPolicy.multi_run(max_partitions_per_run=31),
-        description=f"One day of calls (midnight to midnight in {settings.reports.time_zone}) for each dialer and all together: by "
+        description=f"One day of calls (midnight to midnight in {settings.reports.time_zone}) of each dialer and of all, by "
         "campaign, status, hour and matching rule, rates, proofs, waits, other days beside it, and what is odd",
         group_name=REPORTS_GROUP,
         kinds={"postgres", "table"},

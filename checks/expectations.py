@@ -11,7 +11,6 @@ from collections.abc import Iterator
 import dagster as dg
 from pydantic import Field
 
-from vici_brain.domain.windows import Window
 from vici_brain.orchestration.asset_keys import DAILY_CALL_REPORT, EXPECTATIONS_JOB, EXPECTATIONS_LANE
 from vici_brain.orchestration.automation import job_tags
 from vici_brain.orchestration.call_report import day_window_of_tags, stretch
@@ -28,7 +27,9 @@ def expectation_checks(settings: Settings) -> dg.AssetChecksDefinition:
     @dg.multi_asset_check(
         name="check_day",
         specs=[
-            dg.AssetCheckSpec(check_name(suite, name), asset=DAILY_CALL_REPORT, description=f"{suite.description}.", blocking=False)
+            dg.AssetCheckSpec(
+                check_name(suite, name), asset=DAILY_CALL_REPORT, description=f"{suite.description}.", blocking=False
+            )
             for suite, name in suites_of(instances)
         ],
         description="Holds a day's calls and leads against what is expected of them",
@@ -74,9 +75,7 @@ def expectations_job(settings: Settings) -> dg.JobDefinition:
             window = stretch(config.since, config.until, settings.reports, connections.clock())
             run = check_expectations(connections, window)
         for result in run.results:
-            context.log_event(
-                dg.AssetObservation(DAILY_CALL_REPORT, description=result.name, metadata=metadata_of(result, run))
-            )
+            context.log_event(dg.AssetObservation(DAILY_CALL_REPORT, description=result.name, metadata=metadata_of(result, run)))
         context.add_output_metadata({"data_docs": dg.MetadataValue.url(run.docs.as_uri()), "passed": run.passed})
         if not run.passed:
             broken = [result.name for result in run.results if not result.passed]

@@ -10,22 +10,25 @@ from sqlalchemy import Engine, text
 DAY = date(2025, 6, 10)
 TABLES = ("vicidial_log", "vicidial_closer_log")
 _CALL = text("""
-    INSERT INTO vici_call_logs (instance, source_table, source_key, vici_lead_id, campaign_id, called_at, start_epoch, length_in_sec,
-        status, phone_code, phone_number, row_crc, source_copy, read_at, first_seen_at, changed_at, lead_id, matched_by, matched_at,
-        match_candidates, vendor_lead_code)
+    INSERT INTO vici_call_logs (instance, source_table, source_key, vici_lead_id, campaign_id, called_at, start_epoch,
+        length_in_sec, status, phone_code, phone_number, row_crc, source_copy, read_at, first_seen_at, changed_at, lead_id,
+        matched_by, matched_at, match_candidates, vendor_lead_code)
     VALUES (:instance, :table, :key, 1, :campaign, :at, 0, 30, :status, '1', '2125550101', 1, 'live', :at, :at, :at,
-        :lead, :rule, CASE WHEN CAST(:rule AS text) IS NULL THEN NULL ELSE CAST(:at AS timestamptz) + :wait * interval '1 second' END,
+        :lead, :rule,
+        CASE WHEN CAST(:rule AS text) IS NULL THEN NULL ELSE CAST(:at AS timestamptz) + :wait * interval '1 second' END,
         CASE WHEN CAST(:rule AS text) IS NULL THEN NULL ELSE 1 END,
         CASE :rule WHEN 'vendor_lead_code' THEN '1755041041000' END)
 """)
 _STATUS = text("""
-    INSERT INTO vici_statuses VALUES (:instance, :campaign, :status, :status, :answered, :sale, false, :contact, false, false, false,
-        false, false, now(), NULL)
+    INSERT INTO vici_statuses VALUES (:instance, :campaign, :status, :status, :answered, :sale, false, :contact, false, false,
+        false, false, false, now(), NULL)
 """)
 _PROVEN = text("""
     INSERT INTO call_log_proofs
     SELECT :instance, source_table, at, :state, at, 0, 0, 0, 0, CASE :state WHEN 'proven' THEN at END
-    FROM generate_series(CAST(:start AS timestamptz), CAST(:end AS timestamptz) - interval '5 minutes', interval '5 minutes') AS at,
+    FROM generate_series(
+        CAST(:start AS timestamptz), CAST(:end AS timestamptz) - interval '5 minutes', interval '5 minutes'
+    ) AS at,
         unnest(ARRAY['vicidial_log', 'vicidial_closer_log']) AS source_table
     ON CONFLICT DO NOTHING
 """)

@@ -144,9 +144,9 @@ class Settings:
     alert_urls: tuple[SecretStr, ...] = ()
     simulated_url: SecretStr | None = None
     proof_tiers: tuple[ProofTier, ...] = PROOF_TIERS
-    reports: ReportPolicy = ReportPolicy()
-    alerts: AlertPolicy = AlertPolicy()
-    expectations: ExpectationPolicy = ExpectationPolicy()
+    reports: ReportPolicy = field(default_factory=ReportPolicy)
+    alerts: AlertPolicy = field(default_factory=AlertPolicy)
+    expectations: ExpectationPolicy = field(default_factory=ExpectationPolicy)
 
     def dialer_settings(self, instance: str) -> DialerSettings:
         for dialer in self.dialers:

@@ -1,4 +1,4 @@
-"""Where the tests' alerts arrive: a small HTTP server that keeps what Apprise posts to it, and an SMTP server that keeps mails."""
+"""Where the tests' alerts arrive: an HTTP server that keeps what Apprise posts to it, and an SMTP server that keeps mails."""
 
 import json
 import socketserver

@@ -9,14 +9,14 @@ from alert_sinks import webhook_sink
 from reported_days import prove, put_calls
 from sqlalchemy import Engine
 
+from vici_brain.domain.alert_policy import AlertPolicy
 from vici_brain.domain.throttle import Matter
 from vici_brain.flows.alert_channels import AppriseChannels
 from vici_brain.flows.send_alerts import send_alerts
-from vici_brain.domain.alert_policy import AlertPolicy
 from vici_brain.settings import PROJECT
 
 sys.path.append(str(PROJECT / "tests" / "cli"))
-from command_line import CommandLine, one_dialer  # noqa: E402 - the command line of tests/cli
+from command_line import CommandLine, one_dialer
 
 cli = pytest.fixture(one_dialer)
 

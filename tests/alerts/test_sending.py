@@ -13,8 +13,8 @@ from builders import NEW_YORK, NOON, ask, land, one, raw_row
 from pydantic import SecretStr
 from sqlalchemy import Engine, text
 
-from checks.alerts import alert_check
 from brain_assets.outgoing_messages import outgoing_messages
+from checks.alerts import alert_check
 from sensors.alerts import alerts
 from vici_brain.brain.alert_windows import AlertWindows
 from vici_brain.brain.database import lane
@@ -160,7 +160,9 @@ LEDGER = """
     INSERT INTO call_log_proofs SELECT 'vici', source_table, CAST(:at AS timestamptz), :state, :at, 0, 0, 0, 0, NULL
     FROM unnest(ARRAY['vicidial_log', 'vicidial_closer_log']) AS source_table
 """
-SYNC = "INSERT INTO sync_logs (instance, kind, trigger, status, started_at, seconds) VALUES ('vici', 'calls', 't', 'success', :at, :s)"
+SYNC = """
+    INSERT INTO sync_logs (instance, kind, trigger, status, started_at, seconds) VALUES ('vici', 'calls', 't', 'success', :at, :s)
+"""
 
 
 def do(brain: Engine, statement: str, **values: Any) -> None:
@@ -227,14 +229,14 @@ def test_open_circuit_breakers_are_found_where_there_are_any(brain: Engine) -> N
         assert found(brain) == {}
         do(
             brain,
-            "CREATE TABLE circuit_breaker_states (circuit_key varchar(255), state text, failure_count int, opened_at timestamptz)",
+            "CREATE TABLE circuit_breaker_states (circuit_key text, state text, failure_count int, opened_at timestamptz)",
         )
     do(
         brain,
-        "INSERT INTO circuit_breaker_states (circuit_key, state, failure_count, opened_at) VALUES ('dialer:vici', 'open', 3, :at)",
+        "INSERT INTO circuit_breaker_states (circuit_key, state, failure_count, opened_at) VALUES ('vici', 'open', 3, :at)",
         at=NOON,
     )
-    assert found(brain)["breaker/dialer:vici"].severity == "critical"
+    assert found(brain)["breaker/vici"].severity == "critical"
     do(brain, "UPDATE circuit_breaker_states SET state = 'half_open'")
     assert found(brain) == {}
 
@@ -297,6 +299,7 @@ def said(result: dg.SensorResult) -> str:
     return str(result.skip_reason.skip_message)
 
 
+# F112
 def test_failed_runs_and_red_checks_of_severity_error_are_told_once(brain: Engine, shell: Connections, hook: WebhookSink) -> None:
     with dg.instance_for_test() as instance:
         assert dg.materialize([counted, adds_up, is_pretty], instance=instance).success
@@ -342,7 +345,9 @@ def test_the_tick_marks_the_check_on_channels(brain: Engine, shell: Connections,
     assert mark.passed
 
 
-def test_a_brain_that_is_away_is_told_once_although_nothing_can_be_remembered_there(shell: Connections, hook: WebhookSink) -> None:
+def test_a_brain_that_is_away_is_told_once_although_nothing_can_be_remembered_there(
+    shell: Connections, hook: WebhookSink
+) -> None:
     settings = replace(shell.settings, brain_url=SecretStr("postgresql://nobody:hunter2@127.0.0.1:1/none"))
     away = Connections(settings, lambda: NOON)
     with dg.instance_for_test() as instance:

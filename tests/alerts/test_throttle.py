@@ -18,7 +18,9 @@ AT_NIGHT = NOW.replace(hour=23)
 
 
 def matter(severity: str = "warning", fingerprint: str = "stale/vici", **changes: str) -> Matter:
-    return Matter(fingerprint, changes.get("kind", "stale"), severity, changes.get("title", "vici: no call was read"), "why", "/assets")
+    return Matter(
+        fingerprint, changes.get("kind", "stale"), severity, changes.get("title", "vici: no call was read"), "why", "/assets"
+    )
 
 
 def told(minutes: float | None, *, severity: str = "warning", is_open: bool = True, held: int = 0) -> dict[str, Told]:
@@ -34,13 +36,14 @@ def at(
     policy: AlertPolicy = POLICY,
     now: datetime = NOW,
 ) -> Decision:
-    return decide(matters, events, before or {}, unknown, policy, now)
+    return decide(matters, events, before or {}, unknown, policy=policy, now=now)
 
 
 def hows(decision: Decision) -> list[str]:
     return [each.how for each in decision.send]
 
 
+# F148
 def test_what_is_new_is_told_at_once_and_then_held_back_until_its_reminder() -> None:
     assert hows(at(matter())) == ["new"]
     assert at(matter(), before=told(1)) == Decision(hold=(matter(),))
@@ -90,7 +93,14 @@ def test_quiet_hours_hold_everything_but_what_is_critical() -> None:
 
 @pytest.mark.parametrize(
     ("hour", "zone", "quiet"),
-    [(22, "UTC", True), (6, "UTC", True), (7, "UTC", False), (21, "UTC", False), (3, "America/New_York", True), (14, "Asia/Tokyo", True)],
+    [
+        (22, "UTC", True),
+        (6, "UTC", True),
+        (7, "UTC", False),
+        (21, "UTC", False),
+        (3, "America/New_York", True),
+        (14, "Asia/Tokyo", True),
+    ],
 )
 def test_quiet_hours_go_past_midnight_by_the_clock_of_their_zone(hour: int, zone: str, quiet: bool) -> None:
     policy = AlertPolicy(quiet_from=time(22), quiet_until=time(7), time_zone=zone)
@@ -114,10 +124,8 @@ matters = st.lists(st.builds(lambda name, severity: matter(severity, name), st.s
 def test_every_matter_is_either_told_or_held_never_both_and_never_lost(
     seen: list[Matter], before: list[Matter], quiet: bool, minutes: int
 ) -> None:
-    known = {
-        each.fingerprint: Told(each, NOW, NOW - timedelta(minutes=minutes), 0, minutes % 2 == 0) for each in before
-    }
-    decision = decide(seen, (), known, (), NIGHT if quiet else POLICY, AT_NIGHT)
+    known = {each.fingerprint: Told(each, NOW, NOW - timedelta(minutes=minutes), 0, minutes % 2 == 0) for each in before}
+    decision = decide(seen, (), known, (), policy=NIGHT if quiet else POLICY, now=AT_NIGHT)
     told_now = [each.matter.fingerprint for each in decision.send if each.how != "over"]
     held = [each.fingerprint for each in decision.hold]
     assert sorted(told_now + held) == sorted({each.fingerprint for each in seen})
@@ -128,7 +136,10 @@ def test_every_matter_is_either_told_or_held_never_both_and_never_lost(
 
 
 def test_one_message_has_the_worst_first_with_links_and_counts_what_does_not_fit() -> None:
-    decision = at(*(matter("warning", f"w{number}", title=f"trouble {number}") for number in range(14)), matter("critical", "z", title="worst"))
+    decision = at(
+        *(matter("warning", f"w{number}", title=f"trouble {number}") for number in range(14)),
+        matter("critical", "z", title="worst"),
+    )
     text = compose(decision.send, AlertPolicy(ui_url="https://dagster.example/", most_in_one=3))
     assert text.title == "[critical] worst, and 14 more"
     assert text.body.startswith("**worst**\n\nwhy\n\nhttps://dagster.example/assets")

@@ -24,7 +24,12 @@ def test_the_same_mix_of_more_calls_has_not_moved(mix: dict[str, float], times: 
 
 @pytest.mark.parametrize(
     ("seen", "low", "high"),
-    [({"NA": 48, "SALE": 52}, 0, 0.1), ({"NA": 30, "SALE": 70}, 0.1, 0.25), ({"NA": 10, "SALE": 90}, 0.25, 2), ({"X": 100}, 2, 99)],
+    [
+        ({"NA": 48, "SALE": 52}, 0, 0.1),
+        ({"NA": 30, "SALE": 70}, 0.1, 0.25),
+        ({"NA": 10, "SALE": 90}, 0.25, 2),
+        ({"X": 100}, 2, 99),
+    ],
 )
 def test_it_grows_with_the_distance(seen: dict[str, float], low: float, high: float) -> None:
     index = stability_index({"NA": 500, "SALE": 500}, seen)

@@ -1,13 +1,12 @@
-"""The daily report on PostgreSQL: every figure against one counted by hand, the stored row, the message, the files, the shells."""
+"""The daily report on PostgreSQL: every figure against one counted by hand, the row, the message, the files, the shells."""
 
 import json
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
 import dagster as dg
-import pyarrow.parquet as pq
+import pyarrow.parquet as pq  # type: ignore[import-untyped]
 import pytest
 from builders import NEW_YORK, NOON, ask, one
 from pydantic import SecretStr
@@ -96,7 +95,11 @@ def test_how_the_day_was_kept_is_told(day: Engine) -> None:
         INSERT INTO sync_logs (instance, kind, trigger, status, started_at, seconds, window_start, window_end, rows_new, details)
         VALUES ('vici', :kind, :trigger, :status, :at, :seconds, :at, :at, :new, CAST(:details AS jsonb))
     """
-    rows = [("calls", "schedule", "success", 2, 9, {}), ("history", "sensor", "success", 75, 12, {}), ("calls", "cli", "failed", 1, 0, {})]
+    rows: list[tuple[str, str, str, int, int, dict[str, int]]] = [
+        ("calls", "schedule", "success", 2, 9, {}),
+        ("history", "sensor", "success", 75, 12, {}),
+        ("calls", "cli", "failed", 1, 0, {}),
+    ]
     rows.append(("prove", "schedule", "success", 8, 0, {"repaired": 3}))
     with day.begin() as connection:
         for kind, trigger, status, seconds, new, details in rows:
@@ -120,7 +123,10 @@ def test_a_day_that_is_not_proven_says_so_and_the_next_report_takes_its_place(da
     with day.begin() as connection:
         connection.execute(text("UPDATE call_log_proofs SET state = 'proven'"))
     made(day)
-    assert ask(day, "SELECT instance, is_proven, calls FROM daily_call_reports ORDER BY 1") == [("", True, 40), ("vici", True, 40)]
+    assert ask(day, "SELECT instance, is_proven, calls FROM daily_call_reports ORDER BY 1") == [
+        ("", True, 40),
+        ("vici", True, 40),
+    ]
 
 
 def test_a_bucket_that_was_never_read_is_not_proven(day: Engine) -> None:
@@ -172,10 +178,10 @@ def test_the_counts_walk_the_index_of_calls_by_time(day: Engine) -> None:
     with day.begin() as connection:
         connection.execute(
             text("""
-                INSERT INTO vici_call_logs (instance, source_table, source_key, called_at, row_crc, source_copy, read_at, first_seen_at,
-                    changed_at, status)
-                SELECT 'vici', 'vicidial_log', 'o' || n, CAST(:noon AS timestamptz) - n * interval '10 minutes', 1, 'live', now(), now(),
-                    now(), 'NA' FROM generate_series(1, 30000) n
+                INSERT INTO vici_call_logs (instance, source_table, source_key, called_at, row_crc, source_copy, read_at,
+                    first_seen_at, changed_at, status)
+                SELECT 'vici', 'vicidial_log', 'o' || n, CAST(:noon AS timestamptz) - n * interval '10 minutes', 1, 'live', now(),
+                    now(), now(), 'NA' FROM generate_series(1, 30000) n
             """),
             {"noon": NOON},
         )
@@ -226,7 +232,7 @@ def test_a_folder_that_cannot_be_written_is_said(day: Engine, tmp_path: Path) ->
 
 
 @pytest.fixture
-def settings(brain_url: str, tmp_path: Path) -> Iterator[Settings]:
+def settings(brain_url: str, tmp_path: Path) -> Settings:
     dialer = DialerSettings("vici", NEW_YORK, SecretStr(f"sqlite:///{tmp_path}/none.db"))
     return Settings(tmp_path, SecretStr(brain_url), None, (dialer,), DAY - timedelta(days=9), reports=POLICY)
 
@@ -240,12 +246,15 @@ def test_the_asset_makes_any_day_and_a_range_of_them(day: Engine, settings: Sett
             tags=tags,
             resources={"connections": connections_resource(settings, lambda: NEXT_MORNING)},
         )
-    found = {event.partition: event.step_materialization_data.materialization.metadata for event in result.get_asset_materialization_events()}
+    found = {
+        event.partition: event.step_materialization_data.materialization.metadata
+        for event in result.get_asset_materialization_events()
+    }
     assert set(found) == {"2025-06-09", "2025-06-10"}
     metadata = found[str(DAY)]
     assert (metadata["calls"].value, metadata["dagster/row_count"].value, metadata["answer_percent"].value) == (40, 40, 62.5)
-    assert "data:image/svg+xml;base64," in metadata["report"].value
-    assert len(metadata["report"].value) < 60_000
+    assert "data:image/svg+xml;base64," in str(metadata["report"].value)
+    assert len(str(metadata["report"].value)) < 60_000
     assert Path(str(metadata["html"].value)).exists()
     assert one(day, "SELECT count(*) FROM daily_call_reports") == 4
 
@@ -260,7 +269,7 @@ def test_the_schedule_asks_for_the_day_that_ended_in_the_zone(settings: Settings
     assert days(settings).has_partition_key(str(DAY))
     late = replace(settings, sync_start=DAY + timedelta(days=5))
     assert isinstance(report_schedule(late)(context), dg.SkipReason)
-    assert DAILY_CALL_REPORT == dg.AssetKey("daily_call_report")
+    assert dg.AssetKey("daily_call_report") == DAILY_CALL_REPORT
 
 
 def test_counts_of_another_dialer_are_not_seen(day: Engine) -> None:

@@ -47,7 +47,7 @@ def test_a_day_lasts_from_midnight_to_midnight_of_the_zone(zone: str, day: date,
 def test_a_zone_or_a_schedule_that_is_none_is_refused() -> None:
     for wrong in ({"time_zone": "Mars/Olympus"}, {"cron": "every night"}, {"weeks": 0}, {"colour": "blue"}):
         with pytest.raises(ValidationError):
-            ReportPolicy(**wrong)  # type: ignore[arg-type]
+            ReportPolicy(**wrong)
 
 
 @given(days, days)

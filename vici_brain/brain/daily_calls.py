@@ -99,7 +99,10 @@ def stored_pages(engine: Engine, day: date, zone: str) -> dict[str, str]:
 
 def _figures(report: InstanceDay) -> dict[str, object]:
     return {
-        **{f"by_{dimension}": {name: asdict(each) for name, each in cells.items()} for dimension, cells in report.calls.by.items()},
+        **{
+            f"by_{dimension}": {name: asdict(each) for name, each in cells.items()}
+            for dimension, cells in report.calls.by.items()
+        },
         "care": asdict(report.care),
         "day_before": asdict(report.day_before.total),
         "same_weekdays": [asdict(day.total) for day in report.weekdays],

@@ -17,6 +17,7 @@ from vici_brain.errors import scrub
 
 _PROOF_DUE = timedelta(minutes=90)
 _SLOW_SEEN = timedelta(minutes=30)
+_MINUTE = timedelta(minutes=1)
 _UNPROVEN = text("""
     SELECT count(*) AS buckets, min(bucket_start) AS oldest, count(*) FILTER (WHERE state = 'differs') AS differing
     FROM call_log_proofs WHERE instance = :instance AND state <> 'proven' AND bucket_start < :due
@@ -49,7 +50,9 @@ _AGING = text("""
     WHERE status IN ('pending', 'in_progress') AND created_at < :since GROUP BY 1 ORDER BY 1
 """)
 _HAS_BREAKERS = text("SELECT to_regclass('circuit_breaker_states') IS NOT NULL")
-_BREAKERS = text("SELECT circuit_key, failure_count, opened_at FROM circuit_breaker_states WHERE state = 'open' ORDER BY circuit_key")
+_BREAKERS = text(
+    "SELECT circuit_key, failure_count, opened_at FROM circuit_breaker_states WHERE state = 'open' ORDER BY circuit_key"
+)
 _CHANNELS = text("SELECT channel, broken_since, last_error FROM alert_channels WHERE broken_since IS NOT NULL ORDER BY channel")
 
 
@@ -95,7 +98,7 @@ def _stale(connection: Connection, instance: str, watched: Watched, now: datetim
             "stale",
             "critical",
             f"{instance}: no call was read since {until:%Y-%m-%d %H:%M} UTC",
-            f"That is {(now - until).total_seconds() / 60:,.0f} minutes; {watched.stale_after.total_seconds() / 60:,.0f} are allowed. "
+            f"That is {(now - until) // _MINUTE:,} minutes ago; {watched.stale_after // _MINUTE:,} are allowed. "
             "See what the runs of its sync failed of.",
             f"/assets/{instance}/vici_call_logs",
         )
@@ -125,7 +128,7 @@ def _slow(connection: Connection, instance: str, watched: Watched, now: datetime
             "slow_sync",
             "warning",
             f"{instance}: a sync took {row.seconds:.0f} seconds",
-            f"The one of {row.started_at:%Y-%m-%d %H:%M} UTC, for {row.rows_read:,} rows; more than {watched.slow_seconds:g} is slow.",
+            f"The one of {row.started_at:%Y-%m-%d %H:%M} UTC, {row.rows_read:,} rows; {watched.slow_seconds:g} are allowed.",
             f"/assets/{instance}/vici_call_logs",
         )
 
@@ -186,4 +189,3 @@ def _channels(connection: Connection, _watched: Watched, _now: datetime) -> Iter
 
 _SHARED: tuple[Callable[[Connection, Watched, datetime], Iterator[Matter]], ...] = (_open_alerts, _aging, _breakers, _channels)
 _OF_INSTANCE: tuple[Callable[[Connection, str, Watched, datetime], Iterator[Matter]], ...] = (_unproven, _stale, _orphans, _slow)
-KINDS = ("consistency", "review", "breaker", "channel", "unproven", "stale", "orphans", "slow_sync")

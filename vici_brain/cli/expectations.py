@@ -22,7 +22,8 @@ def register(app: typer.Typer) -> None:
 
 def expectations(
     since: Annotated[
-        str | None, typer.Option("--from", help="First moment, UTC unless it carries an offset; default: the newest day that is over.")
+        str | None,
+        typer.Option("--from", help="First moment, UTC unless it carries an offset; default: the newest day that is over."),
     ] = None,
     until: Annotated[str | None, typer.Option("--to", help="End, not included; default: a day after --from.")] = None,
 ) -> None:
@@ -41,7 +42,9 @@ def expectations(
         connections.close()
     table = Table("suite", "rows", "expectations", "not met", title=f"{run.window}", title_justify="left", box=None)
     for result in run.results:
-        table.add_row(result.name, f"{result.rows:,}" + (" (newest)" if result.is_cut else ""), *_counts(result.expectations, result.broken))
+        table.add_row(
+            result.name, f"{result.rows:,}" + (" (newest)" if result.is_cut else ""), *_counts(result.expectations, result.broken)
+        )
     _out.print(table)
     for result in run.results:
         for each in result.broken:

@@ -21,7 +21,9 @@ def register(app: typer.Typer) -> None:
 
 
 def report(
-    day: Annotated[str | None, typer.Option("--day", help="Like 2026-01-31, in the report's zone; default: the newest that is over.")] = None,
+    day: Annotated[
+        str | None, typer.Option("--day", help="Like 2026-01-31, in the report's zone; default: the newest that is over.")
+    ] = None,
     plain: Annotated[bool, typer.Option("--plain", help="Print the Markdown as it is.")] = False,
 ) -> None:
     """Make, store and export the report of one day, and print it."""

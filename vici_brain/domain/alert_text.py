@@ -29,7 +29,9 @@ def compose(announcements: Sequence[Announcement], policy: AlertPolicy) -> Text:
     rest = announcements[policy.most_in_one :]
     parts = [_entry(each, policy) for each in shown]
     if rest:
-        parts.append(f"and {len(rest)} more: " + "; ".join(_title(each) for each in rest[:20]) + ("; …" if len(rest) > 20 else ""))
+        parts.append(
+            f"and {len(rest)} more: " + "; ".join(_title(each) for each in rest[:20]) + ("; …" if len(rest) > 20 else "")
+        )
     open_ones = [each for each in announcements if each.how != "over"]
     severity = min((each.matter.severity for each in open_ones), key=SEVERITIES.index, default="info")
     first = _title(announcements[0])
@@ -48,7 +50,9 @@ def _entry(each: Announcement, policy: AlertPolicy) -> str:
         lines.append(body if len(body) <= _LONGEST else body[:_LONGEST] + " …")
     if each.held_back:
         lines.append(
-            f"{each.held_back} more of the same since" if each.how == "event" else f"seen {each.held_back} more times since last told"
+            f"{each.held_back} more of the same since"
+            if each.how == "event"
+            else f"seen {each.held_back} more times since last told"
         )
     if each.matter.link:
         lines.append(policy.ui_url.rstrip("/") + each.matter.link)

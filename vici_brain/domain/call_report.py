@@ -4,10 +4,11 @@ Belongs here: adding up and judging. Does not: counting calls (brain/daily_calls
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from datetime import date, datetime
 from math import sqrt
 from statistics import median
+from typing import Any
 
 from vici_brain.domain.report_policy import ReportPolicy
 from vici_brain.domain.windows import Window
@@ -125,10 +126,15 @@ class Care:
 
     def __add__(self, other: "Care") -> "Care":
         """Of two dialers: counts add up; of the waits, which cannot be added, the longer one stands."""
-        counts = {name: getattr(self, name) + getattr(other, name) for name in _COUNTS}
-        waits = {name: _longer(getattr(self, name), getattr(other, name)) for name in ("match_p50", "match_p95", "match_max")}
+        counts: dict[str, Any] = {name: getattr(self, name) + getattr(other, name) for name in _COUNTS}
         slowest = sorted((*self.slowest, *other.slowest), key=lambda each: -each.seconds)[:5]
-        return Care(**counts, **waits, slowest=tuple(slowest))
+        return replace(
+            Care(**counts),
+            match_p50=_longer(self.match_p50, other.match_p50),
+            match_p95=_longer(self.match_p95, other.match_p95),
+            match_max=_longer(self.match_max, other.match_max),
+            slowest=tuple(slowest),
+        )
 
 
 _COUNTS = (
@@ -161,9 +167,7 @@ class InstanceDay:
         return self.care.is_proven
 
 
-def anomalies(
-    calls: DayCalls, care: Care, weekdays: Sequence[DayCalls], policy: ReportPolicy
-) -> tuple[str, ...]:
+def anomalies(calls: DayCalls, care: Care, weekdays: Sequence[DayCalls], policy: ReportPolicy) -> tuple[str, ...]:
     """What is odd about a day, each in one sentence; days without any call are no evidence of what is usual."""
     usual = [day for day in weekdays if day.total.calls]
     found = [*_kept(care), *_drops(calls, policy)]
@@ -224,6 +228,8 @@ def _gone(calls: DayCalls, usual: Sequence[DayCalls], policy: ReportPolicy) -> I
         }
         if gone := sorted(least - set(calls.of(dimension))):
             yield f"{plural} without a call that usually have many: {', '.join(gone)}"
-        fresh = sorted(name for name, tally in calls.of(dimension).items() if tally.calls >= policy.least_calls and name not in names)
+        fresh = sorted(
+            name for name, tally in calls.of(dimension).items() if tally.calls >= policy.least_calls and name not in names
+        )
         if fresh:
             yield f"{plural} that are new: {', '.join(fresh)}"

@@ -25,18 +25,23 @@ def name_of(report: InstanceDay) -> str:
 def page(report: InstanceDay) -> str:
     """The whole report of one dialer, or of all together."""
     calls, care = report.calls, report.care
-    return "\n\n".join([
-        f"## {title(report)}",
-        _standing(report),
-        _anomalies(report.anomalies),
-        _compared(report),
-        _cells("Campaign", _largest(calls.of("campaign"))),
-        _cells("Status", _largest(calls.of("status"))),
-        _cells("Hour", [(f"{int(hour):02}", tally) for hour, tally in sorted(calls.of("hour").items(), key=lambda it: int(it[0]))]),
-        _rules(calls.of("rule"), calls.total.calls),
-        _care(care),
-        _slowest(care),
-    ])
+    return "\n\n".join(
+        [
+            f"## {title(report)}",
+            _standing(report),
+            _anomalies(report.anomalies),
+            _compared(report),
+            _cells("Campaign", _largest(calls.of("campaign"))),
+            _cells("Status", _largest(calls.of("status"))),
+            _cells(
+                "Hour",
+                [(f"{int(hour):02}", tally) for hour, tally in sorted(calls.of("hour").items(), key=lambda it: int(it[0]))],
+            ),
+            _rules(calls.of("rule"), calls.total.calls),
+            _care(care),
+            _slowest(care),
+        ]
+    )
 
 
 def summary(reports: Sequence[InstanceDay]) -> str:
@@ -44,7 +49,8 @@ def summary(reports: Sequence[InstanceDay]) -> str:
     lines = []
     for report in reports:
         total = report.calls.total
-        figures = f"{total.matched:,} matched, {total.orphaned:,} orphans, {_percent(total.answer_rate)} answered, {total.sales:,} sales"
+        halves = f"{total.matched:,} matched, {total.orphaned:,} orphans"
+        figures = f"{halves}, {_percent(total.answer_rate)} answered, {total.sales:,} sales"
         lines += [f"- **{_text(title(report))}**: {figures}", *(f"  - {_text(each)}" for each in report.anomalies)]
     return "\n".join(lines)
 
@@ -54,7 +60,7 @@ def _standing(report: InstanceDay) -> str:
     if report.is_final:
         return f"{span}. Every five minutes of it are proven equal to the dialer."
     return (
-        f"{span}. **Not proven yet**: {care.proven_buckets:,} of {care.due_buckets:,} five-minute buckets are, so the figures may "
+        f"{span}. **Not proven yet**: {care.proven_buckets:,} of {care.due_buckets:,} five-minute buckets are, so figures may "
         "still change; a report made again later takes this one's place."
     )
 
@@ -122,7 +128,8 @@ def _care(care: Care) -> str:
 
 def _slowest(care: Care) -> str:
     rows = [
-        (f"{each.started_at:%H:%M:%S} UTC", _text(each.kind), f"{each.seconds:.1f} s", f"{each.rows_read:,}") for each in care.slowest
+        (f"{each.started_at:%H:%M:%S} UTC", _text(each.kind), f"{each.seconds:.1f} s", f"{each.rows_read:,}")
+        for each in care.slowest
     ]
     return "### Slowest syncs\n\n" + (_table(("started", "kind", "took", "rows"), rows) if rows else "None ran.")
 

@@ -1,7 +1,7 @@
-"""Which matters people are told of now, which are held back, and which are over: decided per fingerprint, nothing remembered here.
+"""Which matters people are told of now, which are held back, and which are over: decided per fingerprint.
 
-Belongs here: the decision, a pure function of what is seen, what was told, and the clock. Does not: sending (flows/send_alerts) or
-remembering (brain/alert_windows), which happens only after a message went out.
+Belongs here: the decision, a pure function of what is seen, what was told, and the clock. Does not: sending (flows/send_alerts)
+or remembering (brain/alert_windows), which happens only after a message went out.
 
 Two kinds of things are told. A *matter* stands for as long as it is seen: told when it opens, again when it gets worse or a
 reminder is due, and once when it is over. An *event* happened once and waits in the outbox: those of one fingerprint go out
@@ -80,6 +80,7 @@ def decide(
     events: Sequence[Event],
     told: Mapping[str, Told],
     unknown: Collection[str],
+    *,
     policy: AlertPolicy,
     now: datetime,
 ) -> Decision:

@@ -47,7 +47,7 @@ def _deliver(url: str, text: Text) -> str | None:
     # Half a second of imports, for rounds that have something to say.
     import apprise  # noqa: PLC0415
 
-    with apprise.LogCapture(level=apprise.logging.WARNING, fmt="%(message)s") as captured:
+    with apprise.LogCapture(level=apprise.logging.WARNING, fmt="%(message)s") as captured:  # type: ignore[no-untyped-call]
         target = apprise.Apprise()
         if not target.add(url):
             return "its address is no Apprise URL; see https://github.com/caronc/apprise for the forms"

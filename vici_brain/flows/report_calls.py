@@ -46,7 +46,9 @@ def report_calls(
     Raises ConfigurationError for a day that is not over.
     """
     if day > policy.newest_day(now):
-        raise ConfigurationError(f"{day} is not over in {policy.time_zone}; the newest day with a report is {policy.newest_day(now)}")
+        raise ConfigurationError(
+            f"{day} is not over in {policy.time_zone}; the newest day with a report is {policy.newest_day(now)}"
+        )
     each = tuple(_instance_day(brain, instance, day, policy) for instance in instances)
     total = _together(each, policy)
     with brain_errors(), brain.begin() as connection:

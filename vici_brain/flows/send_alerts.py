@@ -54,7 +54,7 @@ def send_alerts(
     seen = list(matters)
     with lane(brain, *_LANE):
         windows = AlertWindows(brain)
-        decision = decide(seen, windows.unsent(now), windows.told(now), unknown, policy, now)
+        decision = decide(seen, windows.unsent(now), windows.told(now), unknown, policy=policy, now=now)
         windows.record_held(decision.hold, decision.close, now)
         errors: dict[str, str] = {}
         sent = 0

@@ -2,7 +2,7 @@
 
 Belongs here: reading Dagster's record. Does not: what Brain's tables tell (brain/troubles), or sending (flows/send_alerts).
 
-A sensor for failed runs would not see a red check, after which a run ends well; and each would send by itself, without a throttle.
+A sensor for failed runs would not see a red check, after which a run ends well, and would send without a throttle.
 """
 
 from collections.abc import Collection, Iterator, Sequence

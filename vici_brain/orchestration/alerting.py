@@ -1,4 +1,4 @@
-"""One look at everything that people may have to be told of, and the round that tells them; for the sensor, the check and the tests.
+"""One look at everything that people may have to be told of, and the round that tells them; for sensor, check and command.
 
 Belongs here: gathering, the cursor, and the state of the channels in Dagster's words. Does not: deciding or sending (flows).
 """
@@ -12,12 +12,12 @@ from typing import Any
 import dagster as dg
 
 from vici_brain.brain.alert_windows import AlertWindows, ChannelState
-from vici_brain.brain.troubles import KINDS, Watched, troubles
+from vici_brain.brain.troubles import Watched, troubles
 from vici_brain.domain.alert_text import compose
 from vici_brain.domain.throttle import Announcement, Matter
 from vici_brain.errors import BusyError, ConfigurationError, ViciBrainError
 from vici_brain.flows.alert_channels import AppriseChannels
-from vici_brain.flows.send_alerts import AlertRound, send_alerts
+from vici_brain.flows.send_alerts import send_alerts
 from vici_brain.orchestration.alert_sources import failed_runs, red_checks
 from vici_brain.orchestration.asset_keys import OUTGOING_MESSAGES
 from vici_brain.orchestration.reporting import as_value
@@ -89,9 +89,7 @@ def _put_failed_runs(connections: Connections, instance: dg.DagsterInstance, cur
     return until
 
 
-def _away(
-    connections: Connections, channels: AppriseChannels, error: str, cursor: Cursor, now: datetime
-) -> tuple[str, Cursor]:
+def _away(connections: Connections, channels: AppriseChannels, error: str, cursor: Cursor, now: datetime) -> tuple[str, Cursor]:
     """Brain remembers what was told; while it is away the cursor does, for this one matter."""
     policy = connections.settings.alerts
     since = cursor.away_told_at
@@ -107,7 +105,9 @@ def _away(
 def verdict(channels: Sequence[ChannelState], *, configured: bool) -> tuple[bool, str, dict[str, dg.MetadataValue[Any]]]:
     """Whether every channel took the last message sent to it, and what is said of those that did not."""
     broken = [each for each in channels if each.broken_since is not None]
-    metadata = {each.channel: as_value(each.last_error or f"delivered {each.delivered_at:%Y-%m-%d %H:%M} UTC") for each in channels}
+    metadata = {
+        each.channel: as_value(each.last_error or f"delivered {each.delivered_at:%Y-%m-%d %H:%M} UTC") for each in channels
+    }
     if not configured:
         return True, "ALERT_URLS names nobody to tell", metadata
     told = "; ".join(f"{each.channel} since {each.broken_since:%Y-%m-%d %H:%M} UTC: {each.last_error}" for each in broken)
@@ -140,6 +140,3 @@ def try_channels(connections: Connections) -> dict[str, str | None]:
     fared = channels.deliver(compose([Announcement(matter, "new")], connections.settings.alerts))
     AlertWindows(connections.brain).record_channels(fared, connections.clock())
     return fared
-
-
-__all__ = ["CHECK", "KINDS", "AlertRound", "Cursor", "mark", "one_round", "try_channels", "verdict", "watched"]

@@ -108,14 +108,16 @@ def day_window_of_tags(tags: Mapping[str, str], policy: ReportPolicy, now: datet
 
 
 def stretch(since: str | None, until: str | None, policy: ReportPolicy, now: datetime) -> Window:
-    """What a person asked for, UTC unless it carries an offset; raises ConfigurationError for what is no time or ends too early."""
+    """What a person asked for, UTC unless it carries an offset; ConfigurationError for what is no time or ends too early."""
     if since is None:
         return policy.window(policy.newest_day(now))
     try:
         start = _instant(since)
         end = start + timedelta(days=1) if until is None else _instant(until)
     except ValueError:
-        raise ConfigurationError(f"{since!r} or {until!r} is no date or time; write 2026-08-01 or 2026-08-01T13:30 (UTC)") from None
+        raise ConfigurationError(
+            f"{since!r} or {until!r} is no date or time; write 2026-08-01 or 2026-08-01T13:30 (UTC)"
+        ) from None
     if start >= end:
         raise ConfigurationError(f"the stretch begins at {start:%Y-%m-%d %H:%M}, not before its end {end:%Y-%m-%d %H:%M}")
     return Window(start, end)

@@ -15,7 +15,8 @@ from vici_brain.flows.report_calls import CallReport
 from vici_brain.orchestration.call_report_charts import picture
 
 _STYLE = """
-:root { color-scheme: light dark } body { font: 15px/1.5 system-ui, sans-serif; max-width: 62rem; margin: 2rem auto; padding: 0 1rem }
+:root { color-scheme: light dark }
+body { font: 15px/1.5 system-ui, sans-serif; max-width: 62rem; margin: 2rem auto; padding: 0 1rem }
 table { border-collapse: collapse; margin: .5rem 0 1.5rem } th, td { padding: .15rem .7rem; border-bottom: 1px solid #8884 }
 img { max-width: 100% } h2 { margin-top: 3rem }
 """
@@ -60,9 +61,11 @@ def as_html(markdown: str, name: str) -> str:
     reader = MarkdownIt("commonmark", {"html": False}).enable("table")
     # It refuses SVG in data URIs, which could carry a script; as an image none of ours is ever run, and others are links.
     plain = reader.validateLink
-    reader.validateLink = lambda url: url.startswith("data:image/svg+xml;base64,") or (  # type: ignore[method-assign]
-        urlsplit(url).scheme in {"", "http", "https"} and plain(url)
-    )
+
+    def is_harmless(url: str) -> bool:
+        return url.startswith("data:image/svg+xml;base64,") or (urlsplit(url).scheme in {"", "http", "https"} and plain(url))
+
+    reader.validateLink = is_harmless  # type: ignore[method-assign]
     return (
         f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{escape(name)}</title>'
         f"<style>{_STYLE}</style></head>\n<body>\n{reader.render(markdown)}</body></html>\n"
@@ -70,17 +73,24 @@ def as_html(markdown: str, name: str) -> str:
 
 
 def _write_parquet(report: CallReport, path: Path) -> None:
-    import pyarrow as pa  # noqa: PLC0415 - a quarter of a second that only an export pays
-    import pyarrow.parquet as pq  # noqa: PLC0415
+    import pyarrow as pa  # type: ignore[import-untyped]  # noqa: PLC0415 - only an export pays for it
+    import pyarrow.parquet as pq  # type: ignore[import-untyped]  # noqa: PLC0415
 
     rows = [
-        {"day": each.day, "time_zone": each.zone, "instance": each.instance, "dimension": dimension, "name": name, **_cells(tally)}
+        {
+            "day": each.day,
+            "time_zone": each.zone,
+            "instance": each.instance,
+            "dimension": dimension,
+            "name": name,
+            **_cells(tally),
+        }
         for each in (report.total, *report.instances)
         for dimension, name, tally in [("total", "", each.calls.total), *_by_name(each)]
     ]
     texts = [(name, pa.string()) for name in ("time_zone", "instance", "dimension", "name")]
     schema = pa.schema([("day", pa.date32()), *texts, *((name, pa.int64()) for name in _cells(Tally()))])
-    pq.write_table(pa.Table.from_pylist(rows, schema), path, compression="zstd")  # type: ignore[no-untyped-call]
+    pq.write_table(pa.Table.from_pylist(rows, schema), path, compression="zstd")
 
 
 def _by_name(report: InstanceDay) -> list[tuple[str, str, Tally]]:

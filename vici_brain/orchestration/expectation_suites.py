@@ -23,7 +23,7 @@ from vici_brain.domain.windows import Window
 from vici_brain.vici.call_reader import CALL_TABLES
 
 if TYPE_CHECKING:
-    from great_expectations.expectations import Expectation
+    from great_expectations.expectations.expectation import Expectation
 
 _PHONE = r"^[+(]?[0-9][0-9 ().-]{5,24}$"
 _MIXES = ("status", "campaign", "hour")
@@ -124,7 +124,7 @@ def _expect_of_leads(gxe: Any, look: Look, _rows: Rows) -> "list[Expectation]":
 
 
 def _drift(look: Look) -> Rows:
-    """One row a mix: how far it has moved from the same stretch of the trailing weeks; nothing where too few calls would say it."""
+    """One row a mix: how far it has moved from the same stretch of the trailing weeks; blank where calls are too few."""
     counted = DailyCalls(look.engine, look.instance, [table.name for table in CALL_TABLES])
     seen, usual = counted.calls(look.window, "UTC"), DayCalls()
     for week in range(1, look.policy.trailing_weeks + 1):
@@ -144,7 +144,7 @@ def _expect_of_drift(gxe: Any, look: Look, _rows: Rows) -> "list[Expectation]":
 SUITES = (
     Suite(
         "call_logs_meet_expectations",
-        "Calls of the day have their columns, keys, sets, ranges and formats. If not: the page names the column and shows values",
+        "Calls of the day have their columns, keys, sets, ranges and formats. If not: the page names column and values",
         *(True, _calls, _expect_of_calls),
     ),
     Suite(
@@ -154,7 +154,7 @@ SUITES = (
     ),
     Suite(
         "call_mix_is_stable",
-        "Statuses, campaigns and hours are mixed as on the same day of the trailing weeks. If not: somebody changed the dialer, or "
+        "Statuses, campaigns and hours are mixed as on the same days of weeks before. If not: somebody changed the dialer, or "
         "part of its calls is missing",
         *(True, _drift, _expect_of_drift),
         is_error=False,

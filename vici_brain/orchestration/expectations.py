@@ -2,8 +2,8 @@
 
 Belongs here: great-expectations, its context and its Data Docs. Does not: what is expected (expectation_suites).
 
-Its import costs four CPU seconds and a quarter of a gigabyte: only here, inside :func:`run_suites`, and never in a tick. The pages
-of one look are a folder of their own; a context kept on disk would read every earlier result to write one more page.
+Its import costs four CPU seconds and a quarter of a gigabyte: only here, inside :func:`run_suites`, and never in a tick. Pages of
+one look are a folder of their own; a context kept on disk would read every earlier result to write one more page.
 """
 
 import shutil
@@ -25,7 +25,7 @@ from vici_brain.orchestration.resources import Connections
 
 if TYPE_CHECKING:
     from great_expectations.core import ExpectationSuiteValidationResult
-    from great_expectations.data_context import EphemeralDataContext
+    from great_expectations.data_context.data_context.ephemeral_data_context import EphemeralDataContext
 
 _SITE = "vici_brain"
 _SAMPLE = 5
@@ -92,11 +92,13 @@ def check_expectations(connections: Connections, window: Window, only: Sequence[
         for suite, instance in suites_of([dialer.name for dialer in settings.dialers])
         if only is None or check_name(suite, instance) in only
     ]
-    return run_suites(connections.brain, wanted, window, settings.expectations, connections.clock(), settings.home / "expectations")
+    return run_suites(
+        connections.brain, wanted, window, settings.expectations, now=connections.clock(), folder=settings.home / "expectations"
+    )
 
 
 def run_suites(
-    engine: Engine, wanted: Sequence[tuple[Suite, str]], window: Window, policy: ExpectationPolicy, now: datetime, folder: Path
+    engine: Engine, wanted: Sequence[tuple[Suite, str]], window: Window, policy: ExpectationPolicy, *, now: datetime, folder: Path
 ) -> ExpectationRun:
     """Raises ConfigurationError where the pages cannot be written."""
     place = folder / f"{window.start:%Y-%m-%dT%H%M}--{window.end:%Y-%m-%dT%H%M}"
@@ -180,13 +182,15 @@ def metadata_of(result: SuiteResult, run: ExpectationRun) -> dict[str, dg.Metada
     }
     if result.broken:
         records = [
-            dg.TableRecord({
-                "expectation": each.expectation,
-                "column": each.column,
-                "unexpected": each.unexpected,
-                "percent": each.percent,
-                "sample": "; ".join(each.sample),
-            })
+            dg.TableRecord(
+                {
+                    "expectation": each.expectation,
+                    "column": each.column,
+                    "unexpected": each.unexpected,
+                    "percent": each.percent,
+                    "sample": "; ".join(each.sample),
+                }
+            )
             for each in result.broken
         ]
         metadata["broken"] = dg.MetadataValue.table(records)
