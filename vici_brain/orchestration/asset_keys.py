@@ -11,7 +11,7 @@ from dagster import AssetKey
 LEADS = AssetKey("leads")
 DAILY_CALL_REPORT = AssetKey("daily_call_report")
 OUTGOING_MESSAGES = AssetKey("outgoing_messages")
-REPORT_JOB, REPORT_LANE = "daily_call_report", "daily_call_report"
+REPORT_JOB, REPORT_LANE = "report_calls", "report_calls"
 EXPECTATIONS_JOB, EXPECTATIONS_LANE = "check_expectations", "check_expectations"
 OWNERS = ("team:data-engineering",)
 LANE_TAG = "vici_brain/lane"

@@ -64,7 +64,7 @@ def metadata_of(report: CallReport, files: ReportFiles) -> dict[str, dg.Metadata
 
 
 def report_job(checks: list[dg.AssetCheckKey]) -> Any:
-    """``daily_call_report``: one day, and the expectations of that day."""
+    """``report_calls``: one day, and the expectations of that day."""
     return dg.define_asset_job(
         REPORT_JOB,
         selection=dg.AssetSelection.assets(DAILY_CALL_REPORT).without_checks() | dg.AssetSelection.checks(*checks),
