@@ -1,4 +1,4 @@
-"""The situations of docs/runbook.md, rehearsed on real databases: the trouble shows as the page says, its remedy works, it is over."""
+"""The situations of docs/runbook.md, rehearsed on real databases: the trouble shows, its remedy works, it is over."""
 
 import re
 from collections.abc import Iterator
@@ -209,5 +209,5 @@ def test_10_tables_of_brain_that_are_older_than_the_code_are_named_with_the_comm
 ) -> None:
     with brain.begin() as connection:
         connection.execute(text("ALTER TABLE sync_logs RENAME COLUMN trigger TO started_by"))
-    with pytest.raises(ConfigurationError, match="Brain lacks a table or column .* run `vici-brain migrate`"):
+    with pytest.raises(ConfigurationError, match=r"Brain lacks a table or column .* run `vici-brain migrate`"):
         fetch(replication, -3, 0)

@@ -15,7 +15,7 @@ from vici_brain.errors import ConfigurationError
 from vici_brain.flows.report_calls import CallReport, report_calls
 from vici_brain.orchestration.asset_keys import DAILY_CALL_REPORT, REPORT_JOB, REPORT_LANE
 from vici_brain.orchestration.automation import job_tags
-from vici_brain.orchestration.call_report_files import ReportFiles, export_report, pages
+from vici_brain.orchestration.call_report_files import ReportFiles, export_report, front_page
 from vici_brain.orchestration.partitions import PARTITION_TAG, RANGE_TAGS
 from vici_brain.orchestration.reporting import ROW_COUNT, as_value
 from vici_brain.orchestration.resources import Connections
@@ -54,7 +54,7 @@ def metadata_of(report: CallReport, files: ReportFiles) -> dict[str, dg.Metadata
         "median_seconds_to_match": care.match_p50,
     }
     return {
-        "report": dg.MetadataValue.md(pages(report)),
+        "report": dg.MetadataValue.md(front_page(report)),
         ROW_COUNT: dg.MetadataValue.int(calls.calls),
         **{name: as_value(value) for name, value in numbers.items() if value is not None},
         "anomalies": dg.MetadataValue.md("\n".join(f"- {each}" for each in report.total.anomalies) or "none"),

@@ -33,6 +33,11 @@ def pages(report: CallReport) -> str:
     return "\n\n".join(_with_picture(each) for each in report.all)
 
 
+def front_page(report: CallReport) -> str:
+    """The first of these pages: what an event of Dagster can carry, however many dialers there are."""
+    return _with_picture(report.all[0])
+
+
 def _with_picture(report: InstanceDay) -> str:
     head, *rest = page(report).split("\n\n")
     return "\n\n".join([head, picture(report), *rest])
