@@ -35,6 +35,7 @@ def good(brain: Engine) -> Engine:
     for status in ("NA", "SALE"):
         put_status(brain, status)
     usual_weeks(brain, (0, 1, 2, 3, 4))
+    put_calls(brain, local(DAY, 10, 30), 20, rule="vendor_lead_code")
     add_lead(brain, 1, code="1755041041000", phone="(212) 555-0101", created_at=local(DAY, 9))
     add_lead(brain, 2, code="1755041041001", phone="2125550102", created_at=local(DAY, 10))
     return brain
@@ -60,7 +61,7 @@ def test_a_good_day_meets_every_expectation_and_has_its_pages(good: Engine, shel
     run = check_expectations(shell, WINDOW)
     assert broken(run) == {}
     assert {each.name for each in run.results} == NAMES
-    assert {each.name: each.rows for each in run.results}["call_logs_meet_expectations_vici"] == 120
+    assert {each.name: each.rows for each in run.results}["call_logs_meet_expectations_vici"] == 140
     assert sum(each.expectations for each in run.results) > 45
     assert run.docs.exists()
     assert "call_logs_meet_expectations_vici" in run.docs.read_text()
@@ -114,7 +115,7 @@ def test_the_checks_and_the_job_say_what_is_not_met_and_lead_to_the_pages(good: 
     assert set(marks) == NAMES == {key.name for key in expectation_check_keys(settings)}
     mark = marks["call_logs_meet_expectations_vici"]
     assert (mark.passed, mark.severity) == (False, dg.AssetCheckSeverity.ERROR)
-    assert mark.metadata["rows"].value == 210
+    assert mark.metadata["rows"].value == 230
     assert Path(str(mark.metadata["data_docs"].value)).exists()
     assert str(mark.metadata["data_docs_url"].value).startswith("file:///")
     assert (marks["call_mix_is_stable_vici"].passed, marks["call_mix_is_stable_vici"].severity) == (
