@@ -29,6 +29,7 @@ _READ_UNTIL = text("""
         FROM unnest(CAST(:tables AS text[])) AS tables (name)
     ) AS newest_of_each
 """)
+# Eight days by vici_call_logs_called_at; an index of orphans alone would be one more to keep for every call that lands.
 _ORPHANS = text("""
     SELECT count(*) FILTER (WHERE called_at >= :day) AS today, count(*) FILTER (WHERE called_at < :day) AS week
     FROM vici_call_logs

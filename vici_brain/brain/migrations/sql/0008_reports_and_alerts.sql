@@ -39,8 +39,6 @@ COMMENT ON COLUMN daily_call_reports.report IS 'Markdown, without pictures';
 
 -- Slow syncs of the last minutes, and those of a day, whatever their kind.
 CREATE INDEX sync_logs_started ON sync_logs (instance, started_at);
--- How the backlog grows by day, without a look at matched calls.
-CREATE INDEX vici_call_logs_orphans_by_time ON vici_call_logs (instance, called_at) WHERE lead_id IS NULL;
 -- What each failed run was told as, so that none is told twice.
 CREATE INDEX outgoing_messages_link ON outgoing_messages (link) WHERE link IS NOT NULL;
 
