@@ -10,12 +10,17 @@ from datetime import datetime
 import dagster as dg
 
 from brain_assets.call_matches import call_matches
+from brain_assets.call_report import daily_call_report
 from brain_assets.leads import leads
 from brain_assets.ledger import ledger
 from brain_assets.orphan_matching import match_orphans_job
+from brain_assets.outgoing_messages import outgoing_messages
+from checks.alerts import alert_check
 from checks.call_logs import call_checks, window_check_keys
+from checks.expectations import expectation_check_keys, expectation_checks, expectations_job
 from checks.ledger import ledger_check_keys, ledger_checks
 from checks.silence import silence_check
+from sensors.alerts import alerts
 from sensors.call_gaps import call_gaps
 from sensors.new_leads import leads_that_arrived
 from sensors.silence import dialer_silence
@@ -31,6 +36,7 @@ from vici_brain.orchestration.automation import (
     sync_job,
     sync_schedule,
 )
+from vici_brain.orchestration.call_report import report_job, report_schedule
 from vici_brain.orchestration.resources import connections_resource, utc_now
 from vici_brain.orchestration.tiers import prove_job, tier_schedules
 from vici_brain.settings import Settings, load_settings
@@ -42,6 +48,13 @@ def definitions_for(settings: Settings, clock: Callable[[], datetime] = utc_now)
     orphan_jobs = [match_orphans_job(name) for name in instances]
     backfill_jobs = {name: backfill_job(name) for name in instances}
     show_jobs = {name: show_job(name) for name in instances}
+    asset_checks = [
+        *(call_checks(name, settings) for name in instances),
+        *(ledger_checks(name, settings) for name in instances),
+        *(silence_check(dialer) for dialer in settings.dialers),
+        expectation_checks(settings),
+        alert_check(),
+    ]
     return dg.Definitions(
         assets=[
             leads(),
@@ -49,12 +62,10 @@ def definitions_for(settings: Settings, clock: Callable[[], datetime] = utc_now)
             *(ledger(name) for name in instances),
             *(call_logs(name, settings) for name in instances),
             *(call_matches(name, settings) for name in instances),
+            daily_call_report(settings),
+            outgoing_messages(),
         ],
-        asset_checks=[
-            *(call_checks(name, settings) for name in instances),
-            *(ledger_checks(name, settings) for name in instances),
-            *(silence_check(dialer) for dialer in settings.dialers),
-        ],
+        asset_checks=asset_checks,
         jobs=[
             *(sync_job(name, window_check_keys(name)) for name in instances),
             *backfill_jobs.values(),
@@ -62,18 +73,22 @@ def definitions_for(settings: Settings, clock: Callable[[], datetime] = utc_now)
             *(prove_job(name) for name in instances),
             *(audit_job(name, ledger_check_keys(name)) for name in instances),
             *orphan_jobs,
+            report_job(expectation_check_keys(settings)),
+            expectations_job(settings),
         ],
         schedules=[
             *(sync_schedule(name, settings) for name in instances),
             *(orphan_schedule(name) for name in instances),
             *(audit_schedule(name) for name in instances),
             *(schedule for name in instances for schedule in tier_schedules(name, settings)),
+            report_schedule(settings),
         ],
         sensors=[
             leads_that_arrived(orphan_jobs, instances),
             *(call_gaps(name, settings, backfill_jobs[name]) for name in instances),
             *(unseen_partitions(name, settings, show_jobs[name]) for name in instances),
             dialer_silence(settings.dialers),
+            alerts([key for checks in asset_checks for key in checks.check_keys]),
         ],
         resources={"connections": connections_resource(settings, clock)},
         executor=dg.in_process_executor,

@@ -20,7 +20,10 @@ from sqlalchemy import Engine, make_url
 from sqlalchemy.exc import ArgumentError
 
 from vici_brain.brain.database import migrate, open_brain
+from vici_brain.domain.alert_policy import AlertPolicy
 from vici_brain.domain.cron import is_cron
+from vici_brain.domain.expectation_policy import ExpectationPolicy
+from vici_brain.domain.report_policy import ReportPolicy
 from vici_brain.errors import ConfigurationError
 from vici_brain.vici.connect import ReadPolicy
 from vici_brain.vici.dialer import Dialer
@@ -100,6 +103,9 @@ class ConfigFile(_Strict):
     slow_sync_seconds: Annotated[float, Field(gt=0)] = 60.0
     stale_after_minutes: Annotated[int, Field(ge=5)] = 15
     proof_tiers: tuple[ProofTier, ...] = PROOF_TIERS
+    reports: ReportPolicy = ReportPolicy()
+    alerts: AlertPolicy = AlertPolicy()
+    expectations: ExpectationPolicy = ExpectationPolicy()
     dialers: Annotated[tuple[DialerTable, ...], Field(min_length=1)] | None = None
 
     @field_validator("proof_tiers")
@@ -138,6 +144,9 @@ class Settings:
     alert_urls: tuple[SecretStr, ...] = ()
     simulated_url: SecretStr | None = None
     proof_tiers: tuple[ProofTier, ...] = PROOF_TIERS
+    reports: ReportPolicy = field(default_factory=ReportPolicy)
+    alerts: AlertPolicy = field(default_factory=AlertPolicy)
+    expectations: ExpectationPolicy = field(default_factory=ExpectationPolicy)
 
     def dialer_settings(self, instance: str) -> DialerSettings:
         for dialer in self.dialers:
@@ -198,6 +207,9 @@ def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
         slow_sync_seconds=file.slow_sync_seconds,
         stale_after=timedelta(minutes=file.stale_after_minutes),
         proof_tiers=file.proof_tiers,
+        reports=file.reports,
+        alerts=file.alerts,
+        expectations=file.expectations,
         simulated_url=_secret(given.get("VICI_SIMULATED_DATABASE_URL")),
         alert_urls=tuple(SecretStr(url) for url in re.split(r"[,\s]+", given.get("ALERT_URLS", "")) if url),
     )

@@ -9,11 +9,16 @@ from dataclasses import dataclass
 from dagster import AssetKey
 
 LEADS = AssetKey("leads")
+DAILY_CALL_REPORT = AssetKey("daily_call_report")
+OUTGOING_MESSAGES = AssetKey("outgoing_messages")
+REPORT_JOB, REPORT_LANE = "report_calls", "report_calls"
+EXPECTATIONS_JOB, EXPECTATIONS_LANE = "check_expectations", "check_expectations"
 OWNERS = ("team:data-engineering",)
 LANE_TAG = "vici_brain/lane"
 SHOW_TAG = "vici_brain/only_show"
 """On runs that read nothing and only show in Dagster what the ledger has."""
 CRM_GROUP = "crm"
+REPORTS_GROUP = "reports"
 
 
 @dataclass(frozen=True, slots=True)
