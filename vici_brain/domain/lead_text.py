@@ -8,8 +8,8 @@ _HOLES = {chr(byte): bytes([byte]) for byte in (0x81, 0x8D, 0x8F, 0x90, 0x9D)}
 
 def mended(value: str) -> str:
     """``value`` without NUL and surrogates, trimmed; UTF-8 that was taken for Latin-1 and encoded again is turned back."""
-    plain = value.replace("\x00", "").encode(errors="replace").decode().strip()
-    return plain if plain.isascii() else _decoded_once_less(plain)
+    plain = value.replace("\x00", "").encode(errors="replace").decode()
+    return (plain if plain.isascii() else _decoded_once_less(plain)).replace("\x00", "").strip()
 
 
 def _decoded_once_less(text: str) -> str:

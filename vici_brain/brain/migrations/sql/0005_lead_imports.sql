@@ -29,8 +29,8 @@ BEGIN
         END;
         PERFORM pg_advisory_unlock(7413002, 1);
         RETURN QUERY
-            SELECT id::text FROM generate_series(first_id, first_id + missing - 1) AS id
-            WHERE NOT EXISTS (SELECT FROM leads WHERE leads.external_lead_id = id::text);
+            SELECT fresh.number::text FROM generate_series(first_id, first_id + missing - 1) AS fresh (number)
+            WHERE NOT EXISTS (SELECT FROM leads WHERE leads.external_lead_id = fresh.number::text);
         GET DIAGNOSTICS found = ROW_COUNT;
         missing := missing - found;
     END LOOP;
