@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from builders import NOON, Exchange, ask, exchange, one
@@ -41,7 +41,9 @@ class LeadSite:
         }
         self.site.put(table, row | columns)
 
-    def syncing(self, now: datetime = NOON, *, dry_run: bool = False, instance: str = "vici", **policy: Any) -> Syncing:
+    def syncing(self, *, dry_run: bool = False, instance: str = "vici", **policy: Any) -> Syncing:
+        # SQLite's clock cannot be stopped.
+        now = datetime.now(UTC) if self.site.url.startswith("sqlite") else NOON
         return Syncing(self.site.dialer(instance, now=now, **policy), self.brain, lambda: now, dry_run=dry_run)
 
     def take_in(

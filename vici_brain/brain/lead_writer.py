@@ -53,14 +53,17 @@ class LeadWriter:
         self._connection, self._columns = connection, LeadColumns(connection)
         self._scope: dict[str, object] = {"import_id": import_id, "source": source, "origin": origin}
 
-    def write(self, at: datetime, *, overwrite: bool = False) -> WriteCounts:
-        """Finds or makes the lead of each arriving one; ``overwrite``: name and address of a found lead become those that arrive."""
+    def write(self, at: datetime, *, overwrite: bool = False, touch: bool = True) -> WriteCounts:
+        """Finds or makes the lead of each arriving one.
+
+        ``overwrite``: name and address of a found lead become those that arrive; without ``touch`` a found lead stays as it is.
+        """
         run, scope = self._connection.execute, self._scope | {"at": at}
         run(text("ANALYZE arriving_leads"))
         run(load("resolve_arriving_leads"))
         run(load("clashing_codes"))
         run(load("allocate_codes"))
-        updated = self._update(scope, overwrite=overwrite)
+        updated = self._update(scope, overwrite=overwrite) if touch else 0
         created = self._insert(scope)
         total = int(self._connection.scalar(text("SELECT count(*) FROM arriving_leads")) or 0)
         return WriteCounts(total, created, updated, 0, self._review(at))
