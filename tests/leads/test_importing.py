@@ -1,6 +1,5 @@
 """F053 to F080 as far as the import goes: a dialer's leads become Brain's, one for each number, and nothing is done twice."""
 
-
 from collections.abc import Iterator
 from datetime import timedelta
 
@@ -32,16 +31,19 @@ def test_leads_of_the_chosen_campaigns_become_leads_of_brain(site: LeadSite) -> 
     assert (lead["external_lead_id"], lead["phone"], lead["status"]) == (CODE, "2125550101", "NO_ANSWER")
     assert (lead["first_name"], lead["last_name"], lead["state"]) == ("Ada", "Abbott", "NY")
     meta = lead["meta"]
-    assert meta.items() >= {
-        "vici_lead_id": 1,
-        "vici_list_id": AUTO2,
-        "vici_status": "NA",
-        "vici_called_count": 3,
-        "vici_campaign": "AUTO2",
-        "last_call_date": "2025-06-05 11:00:00",
-        "vendor_lead_code": CODE,
-        "origin": "vici_import",
-    }.items()
+    assert (
+        meta.items()
+        >= {
+            "vici_lead_id": 1,
+            "vici_list_id": AUTO2,
+            "vici_status": "NA",
+            "vici_called_count": 3,
+            "vici_campaign": "AUTO2",
+            "last_call_date": "2025-06-05 11:00:00",
+            "vendor_lead_code": CODE,
+            "origin": "vici_import",
+        }.items()
+    )
     assert {"synced_at", "imported_at"} <= meta.keys()
     assert is_external_lead_id(site.brain_lead(2)["external_lead_id"])
     assert ask(site.brain, "SELECT vici_lead_id, campaign_id, lead_id IS NULL FROM vici_lead_links ORDER BY 1") == [
@@ -213,7 +215,9 @@ def test_a_name_that_was_encoded_twice_arrives_readable(site: LeadSite) -> None:
 
 
 def test_calls_that_waited_find_the_imported_lead(site: LeadSite) -> None:  # F050
-    land(site.brain, [raw_row(key="by phone", phone_number="2125550101"), raw_row(key="by link", vici_lead_id=2, phone_number="")])
+    land(
+        site.brain, [raw_row(key="by phone", phone_number="2125550101"), raw_row(key="by link", vici_lead_id=2, phone_number="")]
+    )
     site.lead(1, "2125550101")
     site.lead(2, "2125550102")
     assert site.take_in().matched_calls == 2
@@ -237,8 +241,9 @@ def test_new_called_moved_archived_and_deleted_leads_are_seen(site: LeadSite) ->
     assert site.brain_lead(5)["status"] == "NO_ANSWER"
     assert site.brain_lead(2)["meta"]["vici_campaign"] == "AUTODIAL"
     ((archived, removed),) = ask(
-        site.brain, "SELECT array_agg(vici_lead_id) FILTER (WHERE archived_at IS NOT NULL),"
-        " array_agg(vici_lead_id) FILTER (WHERE removed_at IS NOT NULL) FROM vici_lead_links"
+        site.brain,
+        "SELECT array_agg(vici_lead_id) FILTER (WHERE archived_at IS NOT NULL),"
+        " array_agg(vici_lead_id) FILTER (WHERE removed_at IS NOT NULL) FROM vici_lead_links",
     )
     assert (archived, removed) == ([3], [4])
     assert site.count("leads") == 7
@@ -285,7 +290,7 @@ def test_a_campaign_without_a_list_and_a_stopped_intake_are_refused(site: LeadSi
         site.take_in("Auto3")
     with site.brain.begin() as connection:
         connection.execute(text("UPDATE lead_intake SET mode = 'vici_only', reason = 'rolled back'"))
-    with pytest.raises(ConfigurationError, match="the intake of leads is stopped .*rolled back.*lead-intake open"):
+    with pytest.raises(ConfigurationError, match=r"the intake of leads is stopped .*rolled back.*lead-intake open"):
         site.take_in()
     assert site.count("leads") == 0
 

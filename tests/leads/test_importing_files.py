@@ -89,7 +89,7 @@ def test_bytes_that_are_no_utf8_late_in_a_file_are_told_and_the_rest_is_taken_in
 
 def test_a_quote_that_is_never_closed_does_not_swallow_the_file(brain: Engine, tmp_path: Path) -> None:
     rows = "".join(f"212{555_0000 + n:07},{'x' * 90}\n" for n in range(2_000))
-    done = take(brain, tmp_path / "leads.csv", "phone,comments\n2125559999,fine\n2125559998,\"open\n" + rows)
+    done = take(brain, tmp_path / "leads.csv", 'phone,comments\n2125559999,fine\n2125559998,"open\n' + rows)
     assert done.rejected >= 1
     assert rejects(done)[1][0] == "3"
     assert done.created > 1_200

@@ -46,8 +46,17 @@ LEADS = st.lists(
 @pytest.mark.parametrize(
     ("vici", "crm"),
     {
-        **{"NEW": "RECEIVED", "DROP": "ATTEMPTED", "NA": "NO_ANSWER", "SALE": "SOLD", "DNC": "DO_NOT_CALL", "CALLBK": "CALLBACK"},
-        **{"A": "ANSWERING_MACHINE", "AA": "ANSWERING_MACHINE", "B": "BUSY", "DC": "DISCONNECTED", "DEC": "DECLINED"},
+        "NEW": "RECEIVED",
+        "DROP": "ATTEMPTED",
+        "NA": "NO_ANSWER",
+        "SALE": "SOLD",
+        "DNC": "DO_NOT_CALL",
+        "CALLBK": "CALLBACK",
+        "A": "ANSWERING_MACHINE",
+        "AA": "ANSWERING_MACHINE",
+        "B": "BUSY",
+        "DC": "DISCONNECTED",
+        "DEC": "DECLINED",
     }.items(),
 )
 def test_statuses_mean_what_the_dialer_means_by_them(vici: str, crm: str) -> None:  # F067
@@ -55,7 +64,10 @@ def test_statuses_mean_what_the_dialer_means_by_them(vici: str, crm: str) -> Non
 
 
 def test_a_status_that_a_dialer_flags_as_do_not_call_is_one() -> None:
-    assert statuses_of(frozenset({"SALE", "NEVER"})).items() >= {"SALE": DO_NOT_CALL, "NEVER": DO_NOT_CALL, "NA": "NO_ANSWER"}.items()
+    assert (
+        statuses_of(frozenset({"SALE", "NEVER"})).items()
+        >= {"SALE": DO_NOT_CALL, "NEVER": DO_NOT_CALL, "NA": "NO_ANSWER"}.items()
+    )
 
 
 @given(LEADS, st.randoms(use_true_random=False))
@@ -80,13 +92,22 @@ def test_the_merge_keeps_a_valid_code_and_every_do_not_call(leads: list[ViciLead
 @given(LEADS)
 def test_the_merge_in_sql_is_the_same_rule(brain: Engine, leads: list[ViciLead]) -> None:
     with brain.connect() as connection:
-        LeadMirror(connection, "vici", "America/New_York").land(leads, Stretch(), datetime(2025, 6, 10).astimezone())  # noqa: DTZ001
+        LeadMirror(connection, "vici", "America/New_York").land(leads, Stretch(), datetime(2025, 6, 10).astimezone())
         stage(connection)
         assert merge_groups(connection, "vici", ["12125550101"], statuses_of()) == 1
         row = connection.execute(text("SELECT * FROM arriving_leads")).one()
         connection.rollback()
     one = merged(leads)
-    assert _shown(one) == (row.leader, row.phone, row.phone_key, row.code, row.status, row.list_id, row.campaign_id, row.profile) + (
+    assert _shown(one) == (
+        row.leader,
+        row.phone,
+        row.phone_key,
+        row.code,
+        row.status,
+        row.list_id,
+        row.campaign_id,
+        row.profile,
+    ) + (
         row.meta.get("vici_status"),
         row.meta["vici_called_count"],
         row.meta.get("last_call_date"),
@@ -115,7 +136,9 @@ def test_do_not_call_is_sticky_and_brains_own_word_stands(current: str | None, n
 
 @given(st.text(st.characters(min_codepoint=0xC0, max_codepoint=0x2FF), min_size=1))
 def test_a_text_that_was_encoded_twice_is_mended(name: str) -> None:
-    twice = "".join(chr(byte) if byte in (0x81, 0x8D, 0x8F, 0x90, 0x9D) else bytes([byte]).decode("cp1252") for byte in name.encode())
+    twice = "".join(
+        chr(byte) if byte in (0x81, 0x8D, 0x8F, 0x90, 0x9D) else bytes([byte]).decode("cp1252") for byte in name.encode()
+    )
     assert mended(twice) == name
 
 

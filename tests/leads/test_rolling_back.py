@@ -1,4 +1,4 @@
-"""F074 rehearsed: the intake stops, a snapshot is kept, what the import created goes and nothing else, and then it can be repeated."""
+"""F074 rehearsed: the intake stops, a snapshot is kept, what the import created goes and nothing else, and it can be repeated."""
 
 import json
 from collections.abc import Iterator

@@ -1,7 +1,7 @@
 """The audit of leads: per campaign, as a whole, and the calls to one number, with earlier audits kept to compare with.
 
-Belongs here: counting, over Brain alone: the dialer's leads are those last read. Does not: judging (checks) or showing (orchestration,
-cli).
+Belongs here: counting, over Brain alone: the dialer's leads are those last read. Does not: judging (checks) or showing
+(orchestration, cli).
 """
 
 import json
@@ -24,7 +24,8 @@ _KEEP = text("""
 _BEFORE_AND_AFTER = text("""
     SELECT occasion, import_id, taken_at, figures FROM lead_audits
     WHERE import_id = (
-        SELECT import_id FROM lead_audits WHERE instance = :instance AND occasion = 'after' ORDER BY taken_at DESC, id DESC LIMIT 1
+        SELECT import_id FROM lead_audits WHERE instance = :instance AND occasion = 'after'
+        ORDER BY taken_at DESC, id DESC LIMIT 1
     ) ORDER BY id
 """)
 _SAMPLE = text("""

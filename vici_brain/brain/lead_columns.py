@@ -1,7 +1,7 @@
 """Which columns of ``leads`` can be written, and with what: the table is the CRM's, and only four of its columns are promised.
 
-Belongs here: the shape and the rights of leads as found, and the expressions for each column that is there. Does not: the statements
-(brain/lead_writer).
+Belongs here: the shape and the rights of leads as found, and the expressions for each column that is there. Does not: the
+statements (brain/lead_writer).
 """
 
 from collections.abc import Iterator, Mapping
@@ -112,9 +112,7 @@ class LeadColumns:
                 f"GRANT UPDATE ({', '.join(name for name in _UPDATED if name in self._found)}) ON leads TO {self._user}; "
                 "and, where its ids come from a sequence, GRANT USAGE on that sequence"
             )
-        unfilled = [
-            each.name for each in self._found.values() if each.required and not each.filled and each.name not in _OF_NEW
-        ]
+        unfilled = [each.name for each in self._found.values() if each.required and not each.filled and each.name not in _OF_NEW]
         if not self._found["id"].filled:
             unfilled = sorted({*unfilled, "id"})
         if unfilled:

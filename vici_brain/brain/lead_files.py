@@ -1,7 +1,7 @@
 """Leads of a file on their way into Brain.
 
-Belongs here: staging them, with what the dialers have of their numbers. Does not: reading the file (flows/import_csv) or writing leads
-(brain/lead_writer).
+Belongs here: staging them, with what the dialers have of their numbers. Does not: reading the file (flows/import_csv) or writing
+leads (brain/lead_writer).
 """
 
 import json
@@ -21,7 +21,8 @@ _STAGED = text("""
 """)
 _COPY = "COPY staged_file_leads (line, phone, phone_key, code, profile) FROM STDIN"
 _DIALERS = text("""
-    SELECT DISTINCT kept.instance FROM arriving_leads AS arriving JOIN vici_lead_links AS kept ON kept.phone_key = arriving.phone_key
+    SELECT DISTINCT kept.instance FROM arriving_leads AS arriving
+    JOIN vici_lead_links AS kept ON kept.phone_key = arriving.phone_key
     WHERE kept.seen_at IS NOT NULL ORDER BY 1
 """)
 _FOUND = text("SELECT count(*) FROM arriving_leads WHERE leader IS NOT NULL")

@@ -1,7 +1,7 @@
 """New external_lead_id: 13 digits, ascending, never twice.
 
-Belongs here: asking the allocator. Does not: the allocator, a function of the database (migration), so that the CRM's own programs and
-statements over many leads use the same one.
+Belongs here: asking the allocator. Does not: the allocator, a function of the database (migration), so that the CRM's own
+programs and statements over many leads use the same one.
 """
 
 from sqlalchemy import Connection, text

@@ -16,15 +16,16 @@ _OPEN = text("""
     VALUES (:kind, :instance, :campaigns, :file, :trigger, :actor, clock_timestamp()) RETURNING id
 """)
 _CLOSE = text("""
-    UPDATE lead_imports SET finished_at = clock_timestamp(), leads_created = :created, leads_updated = :updated, leads_linked = :linked
+    UPDATE lead_imports SET
+        finished_at = clock_timestamp(), leads_created = :created, leads_updated = :updated, leads_linked = :linked
     WHERE id = :id
 """)
 _FORGET = text("""
     DELETE FROM lead_imports WHERE id = :id AND NOT EXISTS (SELECT FROM lead_import_items WHERE import_id = lead_imports.id)
 """)
 _LIST = text("""
-    SELECT id, kind, instance, coalesce(campaigns, '{}') AS campaigns, file, trigger, actor, started_at, finished_at, leads_created,
-        leads_updated, leads_linked, rolled_back_at, snapshot
+    SELECT id, kind, instance, coalesce(campaigns, '{}') AS campaigns, file, trigger, actor, started_at, finished_at,
+        leads_created, leads_updated, leads_linked, rolled_back_at, snapshot
     FROM lead_imports WHERE CAST(:id AS bigint) IS NULL OR id = :id ORDER BY id DESC LIMIT :limit
 """)
 

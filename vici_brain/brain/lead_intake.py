@@ -58,5 +58,5 @@ def turn(connection: Connection, mode: Mode, reason: str, by: str) -> bool:
 
 
 def brain_first(connection: Connection, since: datetime | None, by: str) -> None:
-    """From ``since`` on a lead that enters a dialer without a code of Brain counts as having gone past it; ``None``: not any more."""
+    """From ``since`` on a lead that enters a dialer without a code of Brain counts as having gone past it."""
     connection.execute(_BRAIN_FIRST, {"since": since, "by": by})

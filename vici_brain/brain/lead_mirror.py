@@ -1,6 +1,7 @@
 """The dialers' leads as last read: landing pages of them, and the numbers among them that have news.
 
-Belongs here: rows of vici_lead_links as a mirror, and the cursors of its reading. Does not: making leads of Brain (brain/lead_writer).
+Belongs here: rows of vici_lead_links as a mirror, and the cursors of its reading. Does not: making leads of Brain
+(brain/lead_writer).
 """
 
 import json

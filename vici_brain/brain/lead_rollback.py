@@ -1,10 +1,10 @@
 """Taking an import back: what it created, and only that.
 
-Belongs here: which of an import's leads may go, and their going, in the caller's transaction. Does not: the snapshot file or the switch
-(flows/rollback_import).
+Belongs here: which of an import's leads may go, and their going, in the caller's transaction. Does not: the snapshot file or the
+switch (flows/rollback_import).
 
-A lead that the import created may go if it still is as syncs left it and nothing else refers to it; one that somebody changed or uses
-stays and is told. Changes to leads that were there before are undone where nobody changed them since.
+A lead that the import created may go if it still is as syncs left it and nothing else refers to it; one that somebody changed or
+uses stays and is told. Changes to leads that were there before are undone where nobody changed them since.
 """
 
 import json
@@ -19,9 +19,10 @@ from vici_brain.errors import ConfigurationError
 # Ours, whose rows follow the lead; every other table with a lead_id, or with a foreign key to leads, is a use of it.
 _OURS = ["vici_call_logs", "purged_orphan_calls", "vici_lead_links", "lead_import_items"]
 _USES = text("""
-    SELECT c.oid::regclass::text AS relation, a.attname AS column
+    SELECT c.oid::regclass::text AS relation, quote_ident(a.attname) AS column
     FROM pg_class AS c JOIN pg_attribute AS a ON a.attrelid = c.oid
-    WHERE c.relkind IN ('r', 'p') AND c.relnamespace = ANY(SELECT oid FROM pg_namespace WHERE nspname = ANY(current_schemas(false)))
+    WHERE c.relkind IN ('r', 'p')
+      AND c.relnamespace = ANY(SELECT oid FROM pg_namespace WHERE nspname = ANY(current_schemas(false)))
       AND NOT a.attisdropped AND a.attnum > 0 AND c.relname <> ALL(:ours) AND c.oid <> 'leads'::regclass
       AND has_table_privilege(c.oid, 'SELECT')
       AND ((a.attname = 'lead_id' AND a.atttypid IN ('bigint'::regtype, 'integer'::regtype)) OR EXISTS (
@@ -48,14 +49,29 @@ _COUNTS = text("""
 _SNAPSHOT = text("""
     SELECT 'created' AS action, lead_id, state FROM doomed_leads WHERE kept_because IS NULL
     UNION ALL
-    SELECT action, lead_id, jsonb_build_object('before', before, 'after', after, 'instance', instance, 'vici_lead_id', vici_lead_id)
+    SELECT action, lead_id, jsonb_build_object(
+        'before', before, 'after', after, 'instance', instance, 'vici_lead_id', vici_lead_id
+    )
     FROM lead_import_items WHERE import_id = :import_id AND action <> 'created'
     ORDER BY 1, 2
 """)
 _MARK = text("""
-    UPDATE lead_imports SET rolled_back_at = clock_timestamp(), rolled_back_by = :actor, snapshot = :snapshot WHERE id = :import_id
+    UPDATE lead_imports SET rolled_back_at = clock_timestamp(), rolled_back_by = :actor, snapshot = :snapshot
+    WHERE id = :import_id
 """)
-_RESTORED = ("external_lead_id", "status", "meta", "updated_at", "first_name", "last_name", "email", "address", "city", "state", "zip_code")
+_RESTORED = (
+    "external_lead_id",
+    "status",
+    "meta",
+    "updated_at",
+    "first_name",
+    "last_name",
+    "email",
+    "address",
+    "city",
+    "state",
+    "zip_code",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,13 +100,11 @@ class LeadRollback:
         connection.execute(_CHANGED, self._scope)
         connection.execute(_ELSEWHERE, self._scope)
         for relation, column in connection.execute(_USES, {"ours": _OURS}).all():
-            connection.execute(
-                text(
-                    f"UPDATE doomed_leads AS doomed SET kept_because = :reason WHERE kept_because IS NULL"
-                    f' AND EXISTS (SELECT FROM {relation} AS other WHERE other."{column}" = doomed.lead_id)'
-                ),  # noqa: S608 - both names come from the catalog, quoted
-                {"reason": f"used by {relation}"},
-            )
+            used = text(f"""
+                UPDATE doomed_leads AS doomed SET kept_because = :reason
+                WHERE kept_because IS NULL AND EXISTS (SELECT FROM {relation} AS other WHERE other.{column} = doomed.lead_id)
+            """)  # noqa: S608 - both names come from the catalog, quoted where they need it
+            connection.execute(used, {"reason": f"used by {relation}"})
 
     def snapshot(self) -> Iterator[tuple[str, int, str]]:
         """What will go or change: ``(action, lead_id, JSON)``, in order."""
@@ -110,7 +124,9 @@ class LeadRollback:
         self._connection.execute(_MARK, self._scope | {"actor": actor, "snapshot": snapshot})
 
     def _restore(self) -> int:
-        present = set(self._connection.scalars(text("SELECT attname FROM pg_attribute WHERE attrelid = 'leads'::regclass AND attnum > 0")))
+        present = set(
+            self._connection.scalars(text("SELECT attname FROM pg_attribute WHERE attrelid = 'leads'::regclass AND attnum > 0"))
+        )
         sets = ", ".join(f"{name} = (jsonb_populate_record(l, item.before)).{name}" for name in _RESTORED if name in present)
         statement = text(f"""
             UPDATE leads AS l SET {sets} FROM lead_import_items AS item

@@ -80,7 +80,8 @@ class LeadWriter:
         statement = text(f"""
             WITH made AS (
                 INSERT INTO leads ({", ".join(values)})
-                SELECT {", ".join(values.values())} FROM arriving_leads AS a WHERE a.lead_id IS NULL ORDER BY a.leader, a.line, a.ref
+                SELECT {", ".join(values.values())} FROM arriving_leads AS a
+                WHERE a.lead_id IS NULL ORDER BY a.leader, a.line, a.ref
                 RETURNING id, external_lead_id
             )
             UPDATE arriving_leads AS a SET lead_id = made.id, created = true
@@ -102,7 +103,8 @@ class LeadWriter:
             WITH arriving AS MATERIALIZED (
                 SELECT DISTINCT ON (lead_id) * FROM arriving_leads WHERE lead_id IS NOT NULL ORDER BY lead_id, ref
             ), old AS MATERIALIZED (
-                SELECT l.id, to_jsonb(l) AS state FROM leads AS l JOIN arriving AS a ON a.lead_id = l.id WHERE {" OR ".join(differs)}
+                SELECT l.id, to_jsonb(l) AS state FROM leads AS l JOIN arriving AS a ON a.lead_id = l.id
+                WHERE {" OR ".join(differs)}
             ), changed AS (
                 UPDATE leads AS l SET {", ".join(sets)} FROM arriving AS a, old WHERE a.lead_id = l.id AND old.id = l.id
                 RETURNING l.id, to_jsonb(l) AS state
@@ -120,7 +122,8 @@ class LeadWriter:
     def _changes(self, *, overwrite: bool) -> tuple[list[str], list[str]]:
         """What is set on a lead that Brain has already, and when: in most columns Brain is the source of truth."""
         columns = self._columns
-        news = {"external_lead_id": f"CASE WHEN {_VALID} THEN l.external_lead_id ELSE {columns.cast('external_lead_id', 'a.code')} END"}
+        code = columns.cast("external_lead_id", "a.code")
+        news = {"external_lead_id": f"CASE WHEN {_VALID} THEN l.external_lead_id ELSE {code} END"}
         if "status" in columns:
             news["status"] = columns.cast("status", _STATUS if "meta" in columns else _STATUS_WITHOUT_META)
         if overwrite:

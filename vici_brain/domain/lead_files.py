@@ -1,6 +1,7 @@
 """Files of leads: which column is which, and what makes a row unusable.
 
-Belongs here: header names, and the reading of one row. Does not: bytes, encodings and lines (flows/import_csv) or writing (brain).
+Belongs here: header names, and the reading of one row. Does not: bytes, encodings and lines (flows/import_csv) or writing
+(brain).
 """
 
 import re
@@ -14,7 +15,9 @@ from vici_brain.errors import ConfigurationError
 
 # Names as people write them, in lower case and without anything but letters and digits.
 _SYNONYMS: Mapping[str, str] = {
-    **dict.fromkeys(("phone", "phonenumber", "telephone", "tel", "mobile", "cell", "cellphone", "homephone", "phone1"), "phone_number"),
+    **dict.fromkeys(
+        ("phone", "phonenumber", "telephone", "tel", "mobile", "cell", "cellphone", "homephone", "phone1"), "phone_number"
+    ),
     **dict.fromkeys(("phonecode", "countrycode", "dialcode"), "phone_code"),
     **dict.fromkeys(("externalleadid", "externalid", "vendorleadcode", "leadid", "vendorid"), "code"),
     **dict.fromkeys(("firstname", "first", "fname", "givenname"), "first_name"),
@@ -61,7 +64,9 @@ class Header:
             if field is None:
                 ignored.append(mended(name))
             elif field in places:
-                raise ConfigurationError(f"two columns are the {field.replace('_', ' ')}: rename or remove one of {', '.join(names)}")
+                raise ConfigurationError(
+                    f"two columns are the {field.replace('_', ' ')}: rename or remove one of {', '.join(names)}"
+                )
             else:
                 places[field] = place
         if "phone_number" not in places:

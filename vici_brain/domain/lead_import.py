@@ -1,11 +1,12 @@
 """How a dialer's leads become Brain's: what their statuses mean here, and several leads of one number made one.
 
-Belongs here: the rules. Does not: reading (vici/lead_reader) or writing (brain). ``brain/sql/merge_lead_groups.sql`` is the same merge
-in SQL, over any number of leads; a property test holds the two together.
+Belongs here: the rules. Does not: reading (vici/lead_reader) or writing (brain). ``brain/sql/merge_lead_groups.sql`` is the same
+merge in SQL, over any number of leads; a property test holds the two together.
 
-Several leads of one normalised number are one person. In order of precedence, the **leading** one is that which is live rather than
-archived, was called last, was called more often, has the lowest ``lead_id``. From it come status, list and campaign; every other field,
-the vendor code among them, comes from the first in that order that has a usable one. One that must not be called decides for all.
+Several leads of one normalised number are one person. In order of precedence, the **leading** one is that which is live rather
+than archived, was called last, was called more often, has the lowest ``lead_id``. From it come status, list and campaign; every
+other field, the vendor code among them, comes from the first in that order that has a usable one. One that must not be called
+decides for all.
 """
 
 from collections.abc import Mapping, Sequence
@@ -115,7 +116,7 @@ def status_after(current: str | None, news: str, *, written_before: str | None) 
     Do-not-call is never taken back, and enters from anywhere. Otherwise only a status that an import wrote, and that nobody
     changed since, follows the dialer: for everything else Brain is the source of truth.
     """
-    if current == DO_NOT_CALL or news == DO_NOT_CALL:
+    if DO_NOT_CALL in {current, news}:
         return DO_NOT_CALL
     return news if written_before is not None and current == written_before else current
 

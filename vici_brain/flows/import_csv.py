@@ -2,8 +2,8 @@
 
 Belongs here: bytes to rows, rejects, batches and transactions. Does not: what a row means (domain/lead_files) or SQL (brain).
 
-Every batch is a transaction; a file that is given again changes nothing that it changed before. A row that cannot be used is written to
-FILE.rejects.csv with its line and reason, and the rest goes on.
+Every batch is a transaction; a file that is given again changes nothing that it changed before. A row that cannot be used is
+written to FILE.rejects.csv with its line and reason, and the rest goes on.
 """
 
 import csv
@@ -92,7 +92,7 @@ def import_csv(brain: Engine, order: CsvOrder, on_bytes: Callable[[int], None] =
         writer = LeadWriter(connection, int(import_id or 0), source="csv", origin="csv_import")
         if not order.dry_run:
             connection.commit()
-        tally = _take(connection, writer, reader, order, on_bytes, brain_now(brain))
+        tally = _take(connection, writer, reader, order, on_bytes)
         done = tally.written
         if not close_import(connection, int(import_id or 0), done.created, done.updated, done.linked) or order.dry_run:
             import_id = None
@@ -121,9 +121,9 @@ def import_csv(brain: Engine, order: CsvOrder, on_bytes: Callable[[int], None] =
 
 
 def _take(
-    connection: Connection, writer: LeadWriter, reader: "CsvLeads", order: CsvOrder, on_bytes: Callable[[int], None], at: Any
+    connection: Connection, writer: LeadWriter, reader: "CsvLeads", order: CsvOrder, on_bytes: Callable[[int], None]
 ) -> _Tally:
-    tally = _Tally()
+    tally, at = _Tally(), brain_now(connection.engine)
     with reader.opened(keep_rejects=not order.dry_run):
         for batch in reader.batches(BATCH):
             undo = connection.begin_nested() if order.dry_run else None
@@ -213,7 +213,9 @@ class CsvLeads:
         if not self._keep_rejects:
             return
         if self._rejects is None:
-            file = self._closing.enter_context(self.rejects_path.open("w", encoding="utf-8", errors="backslashreplace", newline=""))
+            file = self._closing.enter_context(
+                self.rejects_path.open("w", encoding="utf-8", errors="backslashreplace", newline="")
+            )
             self._rejects = csv.writer(file)
             self._rejects.writerow(["line", "reason", "row"])
         self._rejects.writerow([line, reason, *row])
@@ -234,7 +236,9 @@ def _encoding(path: Path) -> str:
         return "utf-8-sig"
     from charset_normalizer import from_bytes  # noqa: PLC0415 - costs what a file in UTF-8 should not pay
 
-    best = from_bytes(sample, cp_isolation=["cp1252", "latin_1", "cp1250", "cp1251", "mac_roman", "utf_16_le", "utf_16_be"]).best()
+    best = from_bytes(
+        sample, cp_isolation=["cp1252", "latin_1", "cp1250", "cp1251", "mac_roman", "utf_16_le", "utf_16_be"]
+    ).best()
     return best.encoding if best is not None else "cp1252"
 
 

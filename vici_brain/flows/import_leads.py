@@ -46,7 +46,8 @@ class ImportOrder:
 @dataclass(frozen=True, slots=True)
 class LeadImport:
     """What an import did. The dialer's leads: ``read``, ``added`` (first seen), ``changed``, ``moved`` (to another list),
-    ``archived``, ``removed``, ``linked``. Brain's leads: ``created``, ``updated``; ``conflicts`` were put up for review."""
+    ``archived``, ``removed``, ``linked``. Brain's leads: ``created``, ``updated``; ``conflicts`` were put up for review.
+    """
 
     instance: str
     import_id: int | None
@@ -86,8 +87,8 @@ OnStep = Callable[[LeadStep], None]
 def import_leads(sync: Syncing, order: ImportOrder, on_step: OnStep = lambda _: None) -> LeadImport:
     """Reads, mirrors and merges as one row of sync_logs. A repetition changes nothing.
 
-    Raises ConfigurationError while the intake is stopped, for a campaign that the dialer has no list of, and for missing rights on
-    either side; BusyError while another import is at work.
+    Raises ConfigurationError while the intake is stopped, for a campaign that the dialer has no list of, and for missing rights
+    on either side; BusyError while another import is at work.
     """
     started, instance = perf_counter(), sync.dialer.instance
     identity = SyncIdentity(instance, "leads", order.trigger, run_id=order.run_id)

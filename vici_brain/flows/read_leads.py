@@ -1,6 +1,7 @@
 """Which of a dialer's leads are read: all, those of a trial, one number, or what may have changed.
 
-Belongs here: the order of pages, and the cursor that each moves. Does not: statements (vici/lead_reader) or landing (import_leads).
+Belongs here: the order of pages, and the cursor that each moves. Does not: statements (vici/lead_reader) or landing
+(import_leads).
 
 A dialer tells nobody what changed: modify_date has no index and is frozen on some. What may have changed is what is new, what was
 called, and, a step at a time, everything.
@@ -23,7 +24,7 @@ _FIRST = timedelta(days=1)
 
 @dataclass(frozen=True, slots=True)
 class LeadScope:
-    """What is read: everything, or the first ``limit`` leads of the campaigns, or one ``phone``, or (``changes``) what may be new."""
+    """What is read: everything, or the first ``limit`` leads of the campaigns, or one ``phone``, or (``changes``) what is new."""
 
     changes: bool = False
     limit: int | None = None
@@ -70,7 +71,9 @@ def _everything(session: DialerSession, cursor: LeadCursor, now: datetime) -> It
     for page in lead_reader.lead_pages(session, rows=session.dialer.policy.page_rows):
         newest = max([cursor.newest, *(lead.vici_lead_id for lead in page.leads)])
         done = page.until is None
-        cursor = replace(cursor, newest=newest, swept_to=page.until or 0, **({"calls_to": now, "complete_at": now} if done else {}))
+        cursor = replace(
+            cursor, newest=newest, swept_to=page.until or 0, **({"calls_to": now, "complete_at": now} if done else {})
+        )
         yield LeadsRead(page.leads, Stretch(page.after, page.until), cursor, newest, total)
 
 

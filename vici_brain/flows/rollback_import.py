@@ -1,4 +1,5 @@
-"""The way back from an import: stop the intake, keep a snapshot, clear what the import created, and leave the dialers on their own.
+"""The way back from an import: stop the intake, keep a snapshot, clear what the import created, and leave the dialers on their
+own.
 
 Belongs here: the order of the steps and the snapshot's file. Does not: what may go (brain/lead_rollback).
 """
@@ -33,8 +34,8 @@ class ImportRollback:
 def rollback_import(brain: Engine, import_id: int, directory: Path, actor: str, *, apply: bool = False) -> ImportRollback:
     """Takes the import with the number ``import_id`` back; without ``apply`` only counts.
 
-    The intake is stopped first and stays so, whatever happens then; the rest is one transaction, which ends only after the snapshot
-    was written and read again. Raises ConfigurationError for an unknown import or one that was taken back already.
+    The intake is stopped first and stays so, whatever happens then; the rest is one transaction, which ends only after the
+    snapshot was written and read again. Raises ConfigurationError for an unknown import or one that was taken back already.
     """
     found = imports(brain, import_id)
     if not found or found[0].rolled_back_at is not None:

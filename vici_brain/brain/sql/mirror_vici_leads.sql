@@ -8,7 +8,7 @@ WITH written AS (
     SELECT
         :instance, vici_lead_id, list_id, campaign_id, status, vendor_lead_code, phone_code, phone_number, phone_key, called_count,
         last_local_call_time, entry_date AT TIME ZONE :zone, profile, CASE WHEN archived THEN CAST(:at AS timestamptz) END,
-        CASE WHEN EXISTS (SELECT FROM leads WHERE leads.external_lead_id = staged.vendor_lead_code) THEN 'brain' ELSE 'vici' END,
+        CASE WHEN (SELECT id FROM leads WHERE leads.external_lead_id = staged.vendor_lead_code LIMIT 1) IS NULL THEN 'vici' ELSE 'brain' END,
         :at, true
     FROM staged_vici_leads AS staged ORDER BY vici_lead_id
     ON CONFLICT (instance, vici_lead_id) DO UPDATE SET
