@@ -28,7 +28,7 @@ class LeadSite:
             site.put("vicidial_lists", {"list_id": list_id, "list_name": str(list_id), "campaign_id": campaign, "active": "Y"})
 
     def lead(self, lead_id: int, phone: str, *, table: str = "vicidial_list", **columns: Any) -> None:
-        row = {
+        row: dict[str, Any] = {
             "lead_id": lead_id,
             "phone_number": phone,
             "phone_code": "1",

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from builders import NOON, add_lead, ask, land, leads_of_a_crm, link, one, raw_row
@@ -21,7 +22,7 @@ def site(mariadb_url: str, brain: Engine) -> Iterator[LeadSite]:
 
 
 def test_leads_of_the_chosen_campaigns_become_leads_of_brain(site: LeadSite) -> None:  # F053, F054, F055, F058, F065, F069
-    called = {"status": "NA", "called_count": 3, "last_local_call_time": "2025-06-05 11:00:00"}
+    called: dict[str, Any] = {"status": "NA", "called_count": 3, "last_local_call_time": "2025-06-05 11:00:00"}
     site.lead(1, "2125550101", vendor_lead_code=CODE, first_name="Ada", last_name="Abbott", state="NY", **called)
     site.lead(2, "2125550102", list_id=AUTODIAL)
     site.lead(3, "2125550103", list_id=OTHER)

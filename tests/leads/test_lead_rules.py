@@ -98,20 +98,9 @@ def test_the_merge_in_sql_is_the_same_rule(brain: Engine, leads: list[ViciLead])
         row = connection.execute(text("SELECT * FROM arriving_leads")).one()
         connection.rollback()
     one = merged(leads)
-    assert _shown(one) == (
-        row.leader,
-        row.phone,
-        row.phone_key,
-        row.code,
-        row.status,
-        row.list_id,
-        row.campaign_id,
-        row.profile,
-    ) + (
-        row.meta.get("vici_status"),
-        row.meta["vici_called_count"],
-        row.meta.get("last_call_date"),
-    )
+    said = (row.meta.get("vici_status"), row.meta["vici_called_count"], row.meta.get("last_call_date"))
+    place = (row.list_id, row.campaign_id, row.profile)
+    assert _shown(one) == (row.leader, row.phone, row.phone_key, row.code, row.status, *place, *said)
 
 
 def _shown(one: MergedLead) -> tuple[object, ...]:

@@ -1,4 +1,4 @@
-"""Trap 9: every statement about leads is bound by an index, on the dialer and in Brain, and asks for no column that is not there."""
+"""Trap 9: every statement about leads is bound by an index, on the dialer and in Brain, and names only columns that are there."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import pytest
 from builders import exchange
 from lead_sites import LeadSite
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine, Table, text
 
 from vici_brain.brain.lead_groups import merge_groups
 from vici_brain.brain.lead_mirror import LeadMirror
@@ -32,7 +32,7 @@ def dialer(mariadb_url: str, brain: Engine) -> Iterator[LeadSite]:
 
 @pytest.mark.mariadb
 @pytest.mark.parametrize("table", [schema.vicidial_list, schema.vicidial_list_archive], ids=lambda table: table.name)
-def test_no_statement_reads_all_leads_of_a_dialer(dialer: LeadSite, table: schema.sa.Table) -> None:
+def test_no_statement_reads_all_leads_of_a_dialer(dialer: LeadSite, table: Table) -> None:
     statements = {
         "first page": (lead_reader.page_statement(table, 0, None, 100), "PRIMARY"),
         "last page": (lead_reader.page_statement(table, ROWS - 100, None, 100), "PRIMARY"),

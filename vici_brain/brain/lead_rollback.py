@@ -42,7 +42,7 @@ _ELSEWHERE = text("""
     WHERE link.lead_id = doomed.lead_id AND link.import_id IS DISTINCT FROM :import_id
 """)
 _COUNTS = text("""
-    SELECT count(*) FILTER (WHERE kept_because IS NULL) AS cleared,
+    SELECT coalesce(sum(leads) FILTER (WHERE kept_because IS NULL), 0)::bigint AS cleared,
         coalesce(jsonb_object_agg(kept_because, leads) FILTER (WHERE kept_because IS NOT NULL), '{}') AS kept
     FROM (SELECT kept_because, count(*) AS leads FROM doomed_leads GROUP BY kept_because) AS grouped
 """)
