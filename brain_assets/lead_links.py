@@ -37,7 +37,7 @@ def lead_links(instance: str) -> dg.AssetsDefinition:
 
         policy = connections.settings.leads
         scope = LeadScope(changes=True, sweep_rows=policy.sweep_rows)
-        order = ImportOrder(policy.campaigns, trigger_of(context.run.tags), "dagster", scope, context.run_id)
+        order = ImportOrder(policy.campaigns, trigger_of(context.run.tags), "dagster", scope, context.run.run_id)
         with as_failures(context):
             done = import_leads(connections.syncing(instance), order, tell)
         return dg.MaterializeResult(metadata=as_metadata(done, without=("instance", "dry_run")))

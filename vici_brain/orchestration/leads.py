@@ -42,7 +42,8 @@ def import_job(instance: str) -> Any:
         names.leads_job,
         selection=dg.AssetSelection.assets(names.lead_links),
         description=f"Reads what may have changed of the leads of the dialer {instance}, and imports the configured campaigns",
-        tags=job_tags(f"{instance}/import_leads", seconds=3600),
+        # Long reads of one dialer wait for each other, so that a tick always finds a free connection.
+        tags=job_tags(names.backfill_lane, seconds=3600),
         executor_def=dg.in_process_executor,
     )
 
