@@ -13,7 +13,7 @@ from sqlalchemy import Connection, text
 from vici_brain.brain.lead_columns import LeadColumns
 from vici_brain.brain.reviews import ReviewItem, put_up_for_review
 from vici_brain.brain.sql import load
-from vici_brain.domain.lead_import import DO_NOT_CALL, RECENTLY_CALLED, VICI_ORIGIN
+from vici_brain.domain.lead_import import DO_NOT_CALL, VICI_ORIGIN
 from vici_brain.errors import DifferenceError
 
 _VALID = "l.external_lead_id ~ '^[0-9]{13}$'"
@@ -116,7 +116,7 @@ class LeadWriter:
             SELECT :import_id, 'updated', changed.id, old.state, changed.state FROM changed JOIN old USING (id)
             ON CONFLICT (import_id, action, lead_id, instance, vici_lead_id) DO UPDATE SET after = excluded.after
         """)  # noqa: S608 - names from the catalog, expressions from here and lead_columns
-        values = {"do_not_call": DO_NOT_CALL, "recently_called": RECENTLY_CALLED, "vici_origin": VICI_ORIGIN}
+        values = {"do_not_call": DO_NOT_CALL, "vici_origin": VICI_ORIGIN}
         return self._connection.execute(statement, {**scope, **values}).rowcount
 
     def _changes(self, *, overwrite: bool) -> tuple[list[str], list[str]]:
@@ -157,7 +157,7 @@ class LeadWriter:
 # The rule of domain/lead_import.status_after; what an import wrote is remembered as meta.import_status.
 _STATUS = (
     "CASE WHEN l.status = :do_not_call OR a.status = :do_not_call THEN :do_not_call"
-    " WHEN l.meta ->> 'origin' = :vici_origin AND l.meta ->> 'import_status' = l.status AND l.status <> :recently_called"
+    " WHEN l.meta ->> 'origin' = :vici_origin AND l.meta ->> 'import_status' = l.status"
     " THEN coalesce(a.status, l.status) ELSE l.status END"
 )
 _STATUS_WITHOUT_META = "CASE WHEN l.status = :do_not_call OR a.status = :do_not_call THEN :do_not_call ELSE l.status END"

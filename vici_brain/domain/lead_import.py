@@ -15,7 +15,7 @@ from datetime import datetime
 
 from vici_brain.domain.identifiers import is_external_lead_id, normalised_phone
 
-DO_NOT_CALL, UNKNOWN, RECENTLY_CALLED = "DO_NOT_CALL", "UNKNOWN", "recently_called"
+DO_NOT_CALL, UNKNOWN = "DO_NOT_CALL", "UNKNOWN"
 VICI_ORIGIN = "vici_import"
 
 # The dialer's status to the CRM's. A and AA are machines that picked up, not people.
