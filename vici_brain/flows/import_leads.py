@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from time import perf_counter
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, text
 
 from vici_brain.brain.database import brain_errors, brain_now, lane
 from vici_brain.brain.journal import Journal, SyncIdentity
@@ -137,6 +137,9 @@ class _Work:
         before = audit_leads(self.connection, self.instance, self.at) if audited else None
         self._settle()
         mirrored, only = self._mirror()
+        if mirrored.added >= BATCH:
+            # Tells the planner of a table that just grew by much; autovacuum would do so a minute too late.
+            self.connection.execute(text("ANALYZE vici_lead_links"))
         written = self._merge(writer, only)
         if not close_import(self.connection, import_id, written.created, written.updated, written.linked):
             self._settle()
