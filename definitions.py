@@ -11,6 +11,7 @@ import dagster as dg
 
 from brain_assets.call_matches import call_matches
 from brain_assets.call_report import daily_call_report
+from brain_assets.lead_links import dialer_leads, lead_audit, lead_links
 from brain_assets.leads import leads
 from brain_assets.ledger import ledger
 from brain_assets.orphan_matching import match_orphans_job
@@ -18,6 +19,7 @@ from brain_assets.outgoing_messages import outgoing_messages
 from checks.alerts import alert_check
 from checks.call_logs import call_checks, window_check_keys
 from checks.expectations import expectation_check_keys, expectation_checks, expectations_job
+from checks.lead_metrics import lead_metrics
 from checks.ledger import ledger_check_keys, ledger_checks
 from checks.silence import silence_check
 from sensors.alerts import alerts
@@ -37,6 +39,9 @@ from vici_brain.orchestration.automation import (
     sync_schedule,
 )
 from vici_brain.orchestration.call_report import report_job, report_schedule
+from vici_brain.orchestration.leads import audit_job as lead_audit_job
+from vici_brain.orchestration.leads import import_job as lead_import_job
+from vici_brain.orchestration.leads import lead_schedules
 from vici_brain.orchestration.resources import connections_resource, utc_now
 from vici_brain.orchestration.tiers import prove_job, tier_schedules
 from vici_brain.settings import Settings, load_settings
@@ -51,6 +56,7 @@ def definitions_for(settings: Settings, clock: Callable[[], datetime] = utc_now)
     asset_checks = [
         *(call_checks(name, settings) for name in instances),
         *(ledger_checks(name, settings) for name in instances),
+        *(lead_metrics(name) for name in instances),
         *(silence_check(dialer) for dialer in settings.dialers),
         expectation_checks(settings),
         alert_check(),
@@ -62,6 +68,7 @@ def definitions_for(settings: Settings, clock: Callable[[], datetime] = utc_now)
             *(ledger(name) for name in instances),
             *(call_logs(name, settings) for name in instances),
             *(call_matches(name, settings) for name in instances),
+            *(asset(name) for name in instances for asset in (dialer_leads, lead_links, lead_audit)),
             daily_call_report(settings),
             outgoing_messages(),
         ],
@@ -72,6 +79,7 @@ def definitions_for(settings: Settings, clock: Callable[[], datetime] = utc_now)
             *show_jobs.values(),
             *(prove_job(name) for name in instances),
             *(audit_job(name, ledger_check_keys(name)) for name in instances),
+            *(job(name) for name in instances for job in (lead_import_job, lead_audit_job)),
             *orphan_jobs,
             report_job(expectation_check_keys(settings)),
             expectations_job(settings),
@@ -82,6 +90,7 @@ def definitions_for(settings: Settings, clock: Callable[[], datetime] = utc_now)
             *(audit_schedule(name) for name in instances),
             *(schedule for name in instances for schedule in tier_schedules(name, settings)),
             report_schedule(settings),
+            *(schedule for name in instances for schedule in lead_schedules(name)),
         ],
         sensors=[
             leads_that_arrived(orphan_jobs, instances),

@@ -168,6 +168,14 @@ def add_lead(
         )
 
 
+def leads_of_a_crm(brain: Engine) -> None:
+    """Takes from ``leads`` the rules of a table of ours, as where it is the CRM's own: codes may be double or of any form."""
+    with brain.begin() as connection:
+        connection.execute(text("ALTER TABLE leads DROP CONSTRAINT leads_external_lead_id_has_13_digits"))
+        connection.execute(text("DROP INDEX leads_external_lead_id_lookup"))
+        connection.execute(text("CREATE INDEX leads_external_lead_id_lookup ON leads (external_lead_id)"))
+
+
 def link(brain: Engine, vici_lead_id: int, lead_id: int, instance: str = "vici") -> None:
     """What Brain stored when it learned which lead a dialer's lead_id is."""
     with brain.begin() as connection:

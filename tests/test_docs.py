@@ -15,7 +15,24 @@ from vici_brain.settings import PROJECT, load_settings
 
 README = (PROJECT / "README.md").read_text()
 FEATURES = [
-    f"F{number:03}" for span in ((1, 4), (5, 7), (8, 12), (14, 24), (30, 49), (112, 113), (148, 149)) for number in range(*span)
+    f"F{number:03}"
+    for span in (
+        (1, 4),
+        (5, 7),
+        (8, 12),
+        (14, 24),
+        (30, 49),
+        (53, 56),
+        (58, 59),
+        (60, 63),
+        (64, 68),
+        (69, 73),
+        (74, 76),
+        (78, 81),
+        (112, 113),
+        (148, 149),
+    )
+    for number in range(*span)
 ]
 KINDS = ("Assets", "Checks", "Sensors", "Schedules", "Jobs", "Commands", "Relations in Brain")
 
@@ -37,7 +54,7 @@ def repository() -> dg.RepositoryDefinition:
 
 
 def placeheld(name: str) -> str:
-    return re.sub(r"(?<![a-z])vici(?=/|$|_every|_hourly|_nightly|_weekly)", "<instance>", name)
+    return re.sub(r"(?<![a-z])vici(?=/|$|_every|_hourly|_nightly|_weekly|_daily)", "<instance>", name)
 
 
 def described(repository: dg.RepositoryDefinition, kind: str) -> dict[str, str | None]:
@@ -113,11 +130,12 @@ def test_every_variable_that_is_read_is_documented_and_none_in_vain() -> None:
 def test_every_setting_of_the_file_is_documented() -> None:
     from vici_brain.domain.alert_policy import AlertPolicy  # noqa: PLC0415 - only here
     from vici_brain.domain.expectation_policy import ExpectationPolicy  # noqa: PLC0415
+    from vici_brain.domain.lead_policy import LeadPolicy  # noqa: PLC0415
     from vici_brain.domain.report_policy import ReportPolicy  # noqa: PLC0415
     from vici_brain.settings import ConfigFile, DialerTable, ProofTier  # noqa: PLC0415
 
     text = (PROJECT / "docs" / "configuration.md").read_text()
-    for model in (ConfigFile, DialerTable, ProofTier, ReportPolicy, AlertPolicy, ExpectationPolicy):
+    for model in (ConfigFile, DialerTable, ProofTier, LeadPolicy, ReportPolicy, AlertPolicy, ExpectationPolicy):
         for name in model.model_fields:
             assert re.search(rf"^\[*{name}\b", text, re.MULTILINE), f"{model.__name__}.{name}"
 
@@ -133,7 +151,8 @@ def test_every_target_of_the_makefile_has_a_line_of_help_and_is_no_file() -> Non
 
 
 @pytest.mark.parametrize(
-    "document", ["README.md", "docs/configuration.md", "docs/runbook.md", "deploy/README.md", "CHANGELOG.md"]
+    "document",
+    ["README.md", "docs/configuration.md", "docs/leads.md", "docs/runbook.md", "deploy/README.md", "CHANGELOG.md"],
 )
 def test_every_link_leads_somewhere(document: str) -> None:
     path = PROJECT / document

@@ -23,6 +23,7 @@ from vici_brain.brain.database import migrate, open_brain
 from vici_brain.domain.alert_policy import AlertPolicy
 from vici_brain.domain.cron import is_cron
 from vici_brain.domain.expectation_policy import ExpectationPolicy
+from vici_brain.domain.lead_policy import LeadPolicy
 from vici_brain.domain.report_policy import ReportPolicy
 from vici_brain.errors import ConfigurationError
 from vici_brain.vici.connect import ReadPolicy
@@ -106,6 +107,7 @@ class ConfigFile(_Strict):
     reports: ReportPolicy = ReportPolicy()
     alerts: AlertPolicy = AlertPolicy()
     expectations: ExpectationPolicy = ExpectationPolicy()
+    leads: LeadPolicy = LeadPolicy()
     dialers: Annotated[tuple[DialerTable, ...], Field(min_length=1)] | None = None
 
     @field_validator("proof_tiers")
@@ -147,6 +149,7 @@ class Settings:
     reports: ReportPolicy = field(default_factory=ReportPolicy)
     alerts: AlertPolicy = field(default_factory=AlertPolicy)
     expectations: ExpectationPolicy = field(default_factory=ExpectationPolicy)
+    leads: LeadPolicy = field(default_factory=LeadPolicy)
 
     def dialer_settings(self, instance: str) -> DialerSettings:
         for dialer in self.dialers:
@@ -210,6 +213,7 @@ def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
         reports=file.reports,
         alerts=file.alerts,
         expectations=file.expectations,
+        leads=file.leads,
         simulated_url=_secret(given.get("VICI_SIMULATED_DATABASE_URL")),
         alert_urls=tuple(SecretStr(url) for url in re.split(r"[,\s]+", given.get("ALERT_URLS", "")) if url),
     )

@@ -5,7 +5,7 @@ from itertools import product
 from typing import Any
 
 import pytest
-from builders import NOON, add_lead, ask, land, link, minutes, one, raw_row
+from builders import NOON, add_lead, ask, land, leads_of_a_crm, link, minutes, one, raw_row
 from sqlalchemy import Engine, text
 
 from vici_brain.brain.matches import MatchCounts, MatchStore
@@ -51,6 +51,7 @@ def test_the_code_wins_over_the_link_and_the_link_over_the_phone(brain: Engine) 
 
 
 def test_a_code_that_is_not_thirteen_digits_matches_nobody(brain: Engine) -> None:  # F036
+    leads_of_a_crm(brain)
     for code in ("175504104100", "17550410410001", "ABC", " 1755041041000", "1755041041000 "):
         wipe(brain)
         add_lead(brain, 1, code=code)
@@ -64,6 +65,7 @@ def test_a_code_that_nobody_has_leaves_the_other_rules_their_turn(brain: Engine)
 
 @pytest.mark.parametrize("rule", ["code", "phone"])
 def test_of_several_leads_the_oldest_wins_and_their_number_is_noted(brain: Engine, rule: str) -> None:
+    leads_of_a_crm(brain)
     for lead_id in (9, 4, 6):
         add_lead(brain, lead_id, code=CODE if rule == "code" else None, phone="2125550101")
     lead, _, candidates = match(brain, vendor_lead_code=CODE if rule == "code" else None)

@@ -83,6 +83,13 @@ class MatchStore:
             connection.rollback() if dry_run else connection.commit()
         return counts
 
+    def match_orphans_of_import(self, instance: str, import_id: int) -> MatchCounts:
+        """Matches the orphans that the leads and links of an import could claim, whatever the calls' age."""
+        with brain_errors(), self.engine.begin() as connection:
+            connection.execute(_UNMATCHED)
+            examined = connection.execute(load("unmatched_of_import"), {"instance": instance, "import_id": import_id}).rowcount
+            return _match(connection, instance, examined)
+
     def totals(self, instance: str, window: Window) -> tuple[MatchCounts, int]:
         """How the calls that happened in ``window`` are matched, by whichever pass, and how many are orphans."""
         scope = {"instance": instance, "start": window.start, "end": window.end}

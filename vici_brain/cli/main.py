@@ -20,7 +20,7 @@ from vici_brain.brain.database import migrate as migrate_brain
 from vici_brain.brain.database import missing_lead_lookups
 from vici_brain.brain.journal import SyncIdentity
 from vici_brain.brain.overview import Overview
-from vici_brain.cli import alerts, expectations, orphans, pages, reports, site
+from vici_brain.cli import alerts, expectations, leads, orphans, pages, reports, site
 from vici_brain.cli.progress import history_progress
 from vici_brain.domain.windows import BUCKET, Window, floor_to
 from vici_brain.errors import ConfigurationError, DifferenceError, ViciBrainError
@@ -37,6 +37,7 @@ orphans.register(app)
 reports.register(app)
 expectations.register(app)
 alerts.register(app)
+leads.register(app)
 _err = Console(stderr=True, highlight=False)
 _MOST_DAYS = 3660
 Instances = Annotated[

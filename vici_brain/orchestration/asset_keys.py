@@ -48,6 +48,27 @@ class InstanceNames:
         return self.relation("call_log_proofs")
 
     @property
+    def lead_links(self) -> AssetKey:
+        return self.relation("vici_lead_links")
+
+    @property
+    def lead_audit(self) -> AssetKey:
+        return self.relation("lead_audits")
+
+    @property
+    def dialer_leads(self) -> AssetKey:
+        """Where the leads come from; external to Dagster."""
+        return self.relation("vicidial_list")
+
+    @property
+    def leads_job(self) -> str:
+        return f"import_leads_{self.instance}"
+
+    @property
+    def leads_audit_job(self) -> str:
+        return f"audit_leads_{self.instance}"
+
+    @property
     def pipeline(self) -> tuple[AssetKey, ...]:
         """What a sync makes, in order."""
         return (self.call_logs, self.call_metrics, self.orphan_call_logs)

@@ -1,0 +1,79 @@
+"""A dialer's leads as Brain's: the import by the clock, and the audit's page.
+
+Belongs here: the two assets. Does not: the import (flows/import_leads), the figures (flows/audit_leads) or when
+(orchestration/leads).
+"""
+
+import dagster as dg
+
+from vici_brain.flows.audit_leads import take_audit
+from vici_brain.flows.import_leads import ImportOrder, LeadStep, import_leads
+from vici_brain.flows.read_leads import LeadScope
+from vici_brain.orchestration.asset_keys import CRM_GROUP, LEADS, OWNERS, InstanceNames
+from vici_brain.orchestration.leads import audit_pages
+from vici_brain.orchestration.reporting import as_failures, as_metadata, trigger_of
+from vici_brain.orchestration.resources import Connections
+
+
+def lead_links(instance: str) -> dg.AssetsDefinition:
+    """``[instance, vici_lead_links]``: what may have changed, read again; the configured campaigns imported."""
+    names = InstanceNames(instance)
+
+    @dg.asset(
+        key=names.lead_links,
+        deps=[names.dialer_leads, LEADS],
+        description=f"The leads of the dialer {instance} as last read, and which lead of Brain each is; imports the campaigns of "
+        "the setting leads.campaigns",
+        group_name=CRM_GROUP,
+        kinds={"mariadb", "postgres"},
+        owners=OWNERS,
+        pool=names.dialer_pool,
+    )
+    def vici_lead_links(
+        context: dg.AssetExecutionContext, connections: dg.ResourceParam[Connections]
+    ) -> dg.MaterializeResult[None]:
+        def tell(step: LeadStep) -> None:
+            context.log.info("%s: %d", step.phase, step.done)
+
+        policy = connections.settings.leads
+        scope = LeadScope(changes=True, sweep_rows=policy.sweep_rows)
+        order = ImportOrder(policy.campaigns, trigger_of(context.run.tags), "dagster", scope, context.run.run_id)
+        with as_failures(context):
+            done = import_leads(connections.syncing(instance), order, tell)
+        return dg.MaterializeResult(metadata=as_metadata(done, without=("instance", "dry_run")))
+
+    return vici_lead_links
+
+
+def lead_audit(instance: str) -> dg.AssetsDefinition:
+    """``[instance, lead_audits]``: the audit as tables to read, and kept."""
+    names = InstanceNames(instance)
+
+    @dg.asset(
+        key=names.lead_audit,
+        deps=[names.lead_links],
+        description=f"The audit of the leads of the dialer {instance}: campaigns, codes, links, calls to one number within "
+        "thirty days, and what the last import changed",
+        group_name=CRM_GROUP,
+        kinds={"postgres", "table"},
+        owners=OWNERS,
+    )
+    def audit(context: dg.AssetExecutionContext, connections: dg.ResourceParam[Connections]) -> dg.MaterializeResult[None]:
+        with as_failures(context):
+            taken = take_audit(connections.brain, instance, connections.clock())
+        pages = {name: dg.MetadataValue.md(page) for name, page in audit_pages(taken).items()}
+        return dg.MaterializeResult(metadata=pages | {"taken_at": dg.MetadataValue.timestamp(taken.audit.taken_at)})
+
+    return audit
+
+
+def dialer_leads(instance: str) -> dg.AssetSpec:
+    """``[instance, vicidial_list]``, external: the standing checks hang on what no run of ours makes anew."""
+    names = InstanceNames(instance)
+    return dg.AssetSpec(
+        names.dialer_leads,
+        description="Leads as the dialer has them, with their lists and archive; keyed by lead_id",
+        group_name=names.dialer_group,
+        kinds={"mariadb", "table"},
+        owners=OWNERS,
+    )

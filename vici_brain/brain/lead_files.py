@@ -1,0 +1,51 @@
+"""Leads of a file on their way into Brain.
+
+Belongs here: staging them, with what the dialers have of their numbers. Does not: reading the file (flows/import_csv) or writing
+leads (brain/lead_writer).
+"""
+
+import json
+from collections.abc import Sequence
+from typing import cast
+
+import psycopg
+from sqlalchemy import Connection, text
+
+from vici_brain.brain.lead_writer import stage
+from vici_brain.brain.sql import load
+from vici_brain.domain.lead_files import FileLead
+
+_STAGED = text("""
+    CREATE TEMPORARY TABLE staged_file_leads (line bigint, phone text, phone_key text COLLATE "C", code text, profile jsonb)
+    ON COMMIT DROP
+""")
+_COPY = "COPY staged_file_leads (line, phone, phone_key, code, profile) FROM STDIN"
+_DIALERS = text("""
+    SELECT DISTINCT kept.instance FROM arriving_leads AS arriving
+    JOIN vici_lead_links AS kept ON kept.phone_key = arriving.phone_key
+    WHERE kept.seen_at IS NOT NULL ORDER BY 1
+""")
+_FOUND = text("SELECT count(*) FROM arriving_leads WHERE leader IS NOT NULL")
+
+
+def stage_file_leads(connection: Connection, leads: Sequence[FileLead], *, match_vici: bool, status: str) -> None:
+    """Makes ``leads`` the arriving ones, one for each number."""
+    stage(connection)
+    connection.execute(text("DROP TABLE IF EXISTS staged_file_leads"))
+    connection.execute(_STAGED)
+    driver = cast("psycopg.Connection[tuple[object, ...]]", connection.connection.driver_connection)
+    with driver.cursor() as cursor, cursor.copy(_COPY) as copy:
+        for lead in leads:
+            copy.write_row((lead.line, lead.phone_number, lead.phone_key, lead.code, json.dumps(dict(lead.profile))))
+    connection.execute(text("ANALYZE staged_file_leads"))
+    connection.execute(load("stage_file_leads"), {"match_vici": match_vici, "status": status})
+
+
+def dialers_of_arriving(connection: Connection) -> list[str]:
+    """The dialers that have one of the arriving numbers."""
+    return list(connection.scalars(_DIALERS))
+
+
+def found_at_dialers(connection: Connection) -> int:
+    """How many of the arriving numbers a dialer has."""
+    return int(connection.scalar(_FOUND) or 0)

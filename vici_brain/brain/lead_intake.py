@@ -1,0 +1,62 @@
+"""The switch of the intake: open, or dialers on their own (``vici_only``); and since when new leads come through Brain first.
+
+Belongs here: the one row of lead_intake. Does not: what an import or a push does (flows), which ask here before they write.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from sqlalchemy import Connection, Engine, text
+
+from vici_brain.brain.database import brain_errors
+from vici_brain.errors import ConfigurationError
+
+Mode = Literal["open", "vici_only"]
+_READ = text("SELECT mode, reason, changed_at, changed_by, brain_first_since FROM lead_intake")
+_TURN = text("""
+    UPDATE lead_intake SET mode = :mode, reason = :reason, changed_at = clock_timestamp(), changed_by = :by
+    WHERE mode <> :mode
+""")
+_BRAIN_FIRST = text("UPDATE lead_intake SET brain_first_since = :since, changed_at = clock_timestamp(), changed_by = :by")
+
+
+@dataclass(frozen=True, slots=True)
+class Intake:
+    """Where the switch stands, and who turned it."""
+
+    mode: Mode
+    reason: str
+    changed_at: datetime
+    changed_by: str
+    brain_first_since: datetime | None
+
+    @property
+    def is_open(self) -> bool:
+        return self.mode == "open"
+
+
+def intake(brain: Engine) -> Intake:
+    """Where the switch stands."""
+    with brain_errors(), brain.connect() as connection:
+        return Intake(*connection.execute(_READ).one())
+
+
+def require_open(connection: Connection) -> None:
+    """Raises ConfigurationError while leads go neither way."""
+    row = connection.execute(_READ).one()
+    if row.mode != "open":
+        raise ConfigurationError(
+            f"the intake of leads is stopped since {row.changed_at:%Y-%m-%d %H:%M} UTC by {row.changed_by} ({row.reason}): "
+            "`vici-brain lead-intake open` resumes it"
+        )
+
+
+def turn(connection: Connection, mode: Mode, reason: str, by: str) -> bool:
+    """Turns the switch in the caller's transaction; whether it stood otherwise."""
+    return connection.execute(_TURN, {"mode": mode, "reason": reason, "by": by}).rowcount > 0
+
+
+def brain_first(connection: Connection, since: datetime | None, by: str) -> None:
+    """From ``since`` on a lead that enters a dialer without a code of Brain counts as having gone past it."""
+    connection.execute(_BRAIN_FIRST, {"since": since, "by": by})

@@ -1,0 +1,98 @@
+"""Files of leads: which column is which, and what makes a row unusable.
+
+Belongs here: header names, and the reading of one row. Does not: bytes, encodings and lines (flows/import_csv) or writing
+(brain).
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from vici_brain.domain.identifiers import is_external_lead_id, normalised_phone
+from vici_brain.domain.lead_import import PROFILE
+from vici_brain.domain.lead_text import mended
+from vici_brain.errors import ConfigurationError
+
+# Names as people write them, in lower case and without anything but letters and digits.
+_SYNONYMS: Mapping[str, str] = {
+    **dict.fromkeys(
+        ("phone", "phonenumber", "telephone", "tel", "mobile", "cell", "cellphone", "homephone", "phone1"), "phone_number"
+    ),
+    **dict.fromkeys(("phonecode", "countrycode", "dialcode"), "phone_code"),
+    **dict.fromkeys(("externalleadid", "externalid", "vendorleadcode", "leadid", "vendorid"), "code"),
+    **dict.fromkeys(("firstname", "first", "fname", "givenname"), "first_name"),
+    **dict.fromkeys(("lastname", "last", "lname", "surname", "familyname"), "last_name"),
+    **dict.fromkeys(("name", "fullname", "contact", "contactname"), "name"),
+    **dict.fromkeys(("email", "emailaddress", "mail"), "email"),
+    **dict.fromkeys(("address", "address1", "street", "streetaddress", "addressline1"), "address1"),
+    **dict.fromkeys(("city", "town"), "city"),
+    **dict.fromkeys(("state", "province", "region", "st"), "state"),
+    **dict.fromkeys(("zip", "zipcode", "postalcode", "postcode"), "postal_code"),
+    **dict.fromkeys(("dob", "dateofbirth", "birthdate", "birthday"), "date_of_birth"),
+    **dict.fromkeys(("altphone", "alternatephone", "phone2", "secondaryphone", "workphone"), "alt_phone"),
+    **dict.fromkeys(("comments", "comment", "notes", "note"), "comments"),
+    "owner": "owner",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class FileLead:
+    """One row: what Brain needs of it."""
+
+    line: int
+    phone_number: str
+    phone_key: str
+    code: str | None
+    profile: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """Where each field stands; ``ignored`` are the names that mean nothing here."""
+
+    places: Mapping[str, int]
+    width: int
+    ignored: tuple[str, ...]
+
+    @classmethod
+    def of(cls, names: Sequence[str]) -> "Header":
+        """The header row ``names``; raises ConfigurationError where it has no phone, or one field twice."""
+        places: dict[str, int] = {}
+        ignored = []
+        for place, name in enumerate(names):
+            field = _SYNONYMS.get(re.sub(r"[^a-z0-9]", "", mended(name).lower().removeprefix("\ufeff")))
+            if field is None:
+                ignored.append(mended(name))
+            elif field in places:
+                raise ConfigurationError(
+                    f"two columns are the {field.replace('_', ' ')}: rename or remove one of {', '.join(names)}"
+                )
+            else:
+                places[field] = place
+        if "phone_number" not in places:
+            shown = ", ".join(mended(name) for name in names[:20]) or "nothing"
+            raise ConfigurationError(f"no column is the phone number; the first line has {shown}. Name one of them phone")
+        return cls(places, len(names), tuple(ignored))
+
+    def read(self, row: Sequence[str], line: int) -> FileLead:
+        """The row as a lead; raises ValueError with the reason why it is none."""
+        if len(row) != self.width:
+            raise ValueError(f"{len(row)} fields where the header has {self.width}")
+        if any("\udc80" <= character <= "\udcff" for value in row for character in value):
+            raise ValueError("bytes that the file's encoding has not")
+        values = {field: mended(row[place]) for field, place in self.places.items()}
+        number = values["phone_number"]
+        key = normalised_phone(values.get("phone_code"), number)
+        if key is None:
+            raise ValueError(f"no phone number: {number!r}" if number else "no phone number")
+        code = values.get("code") or None
+        if code is not None and not is_external_lead_id(code):
+            raise ValueError(f"{code!r} is no external_lead_id: 13 digits, or leave it empty")
+        return FileLead(line, number if values.get("phone_code", "1") in {"", "1"} else f"+{key}", key, code, _profile(values))
+
+
+def _profile(values: Mapping[str, str]) -> dict[str, str]:
+    profile = {name: values[name] for name in PROFILE if values.get(name)}
+    first, _, last = values.get("name", "").partition(" ")
+    split = {name: value.strip() for name, value in (("first_name", first), ("last_name", last)) if value.strip()}
+    return split | profile
