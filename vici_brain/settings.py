@@ -9,7 +9,7 @@ import os
 import re
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Self
@@ -21,6 +21,7 @@ from sqlalchemy.exc import ArgumentError
 
 from vici_brain.brain.database import migrate, open_brain
 from vici_brain.domain.cron import is_cron
+from vici_brain.domain.write_back_policy import WriteAccess, WriteBackPolicy
 from vici_brain.errors import ConfigurationError
 from vici_brain.vici.connect import ReadPolicy
 from vici_brain.vici.dialer import Dialer
@@ -67,6 +68,7 @@ class DialerTable(_Strict):
     """A multiple of the ledger's 5 minutes: a bucket that no slice holds whole would never count as read."""
     page_rows: Annotated[int, Field(ge=100, le=50_000)] = 5_000
     statement_seconds: Annotated[int, Field(ge=1, le=60)] = 5
+    write_back: WriteBackPolicy | None = None
 
     @model_validator(mode="after")
     def _one_address(self) -> Self:
@@ -120,6 +122,8 @@ class DialerSettings:
     missing: str = ""
     """Which environment variable should have held the address, when it did not."""
     policy: ReadPolicy = field(default_factory=ReadPolicy)
+    write_access: WriteAccess | None = None
+    """``None``: nothing is ever written to this dialer."""
 
     @property
     def simulated(self) -> bool:
@@ -241,7 +245,15 @@ def _dialers(file: ConfigFile, given: Mapping[str, str]) -> tuple[DialerSettings
     names = [table.name for table in file.dialers]
     if len(set(names)) < len(names):
         raise ConfigurationError(f"two dialers have the same name: {', '.join(sorted(names))}")
-    return tuple(_dialer(table, given) for table in file.dialers)
+    return tuple(replace(_dialer(table, given), write_access=_write_access(table.write_back, given)) for table in file.dialers)
+
+
+def _write_access(policy: WriteBackPolicy | None, given: Mapping[str, str]) -> WriteAccess | None:
+    if policy is None:
+        return None
+    named = [name for name in (policy.write_database_url_env, policy.api_password_env) if name is not None]
+    url, password = (_secret(given.get(name or "")) for name in (policy.write_database_url_env, policy.api_password_env))
+    return WriteAccess(policy, url, password, tuple(name for name in named if name not in given))
 
 
 def _dialer(table: DialerTable, given: Mapping[str, str]) -> DialerSettings:

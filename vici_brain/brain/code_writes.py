@@ -32,9 +32,11 @@ _CHECK = text("""
 _DONE = text("DELETE FROM vendor_code_checks WHERE instance = :instance AND vici_lead_id = :vici")
 _DUE = text("""
     SELECT vici_lead_id FROM vendor_code_checks
-    WHERE instance = :instance AND reason <> 'given_up' AND due_at <= :now ORDER BY due_at, vici_lead_id LIMIT :limit
+    WHERE instance = :instance AND reason IN ('written', 'in_call') AND due_at <= :now ORDER BY due_at, vici_lead_id LIMIT :limit
 """)
-_ATTEMPTS = text("SELECT vici_lead_id, attempts, reason FROM vendor_code_checks WHERE instance = :instance AND vici_lead_id = ANY(:ids)")
+_ATTEMPTS = text(
+    "SELECT vici_lead_id, attempts, reason FROM vendor_code_checks WHERE instance = :instance AND vici_lead_id = ANY(:ids)"
+)
 _POSITION = text("SELECT after FROM vendor_code_walks WHERE instance = :instance AND campaigns = :campaigns")
 _MOVE = text("""
     INSERT INTO vendor_code_walks VALUES (:instance, :campaigns, :after, :now)

@@ -7,7 +7,6 @@ The calls themselves decide. ``vicidial_list.last_local_call_time`` is no eviden
 called, writes it in the lead's own time zone, and keeps it from the calls of other leads with the same number.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
@@ -77,15 +76,12 @@ def national_number(phone_key: str, phone_code: str) -> str:
     return phone_key.removeprefix(phone_code) if phone_code else phone_key
 
 
-def listed_forms(numbers: Iterable[str], *, wildcards: bool) -> dict[str, str]:
-    """Every key under which a do-not-call list may hold one of ``numbers`` (national form), each with its number.
+def listed_forms(number: str, *, wildcards: bool) -> tuple[str, ...]:
+    """Every key under which a do-not-call list may hold ``number`` (national form).
 
     Exact, with the leading 1 that some loaders keep, and with ``wildcards`` the whole area code (``312XXXXXXX``).
     """
-    forms: dict[str, str] = {}
-    for number in numbers:
-        short = number[1:] if len(number) == 11 and number.startswith("1") else number
-        forms |= {short: number, f"1{short}": number} if len(short) == 10 else {number: number}
-        if wildcards and len(short) == 10:
-            forms[short[:3] + _WILDCARD] = number
-    return forms
+    short = number[1:] if len(number) == 11 and number.startswith("1") else number
+    if len(short) != 10:
+        return (number,)
+    return (short, f"1{short}", *((short[:3] + _WILDCARD,) if wildcards else ()))

@@ -13,7 +13,7 @@ from vici_brain.vici.api_answers import Answer, parse
 from vici_brain.vici.lead_writer import CodeWrite, LeadAdded, LeadToAdd, LoginGuard
 
 if TYPE_CHECKING:
-    import httpx
+    pass
 
 
 class AnswerLostError(RetriableError):
@@ -133,7 +133,9 @@ class NonAgentApi:
         try:
             response = self._http.post(self.url, data=values)
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
-            raise RetriableError(f"{self._where} cannot be reached ({type(error).__name__}): check api_url and firewall") from None
+            raise RetriableError(
+                f"{self._where} cannot be reached ({type(error).__name__}): check api_url and firewall"
+            ) from None
         except httpx.HTTPError as error:
             raise AnswerLostError(f"{self._where} gave no answer to {values['function']} ({type(error).__name__})") from None
         if response.status_code >= 500:

@@ -59,7 +59,9 @@ class SqlCodeWriter:
             changed = connection.execute(_WRITE, {"lead": vici_lead_id, "code": code}).rowcount
             after = connection.scalar(_READ, {"lead": vici_lead_id})
         if after == code:
-            return CodeWrite("written" if changed else "equal", before, after, f"lead {vici_lead_id}: {before!r} became {after!r}")
+            return CodeWrite(
+                "written" if changed else "equal", before, after, f"lead {vici_lead_id}: {before!r} became {after!r}"
+            )
         return CodeWrite("conflict", before, after, f"lead {vici_lead_id} holds {after!r}: left alone")
 
     @contextmanager

@@ -35,10 +35,10 @@ CREATE TABLE vendor_code_checks (
     vici_lead_id bigint      NOT NULL,
     due_at       timestamptz NOT NULL,
     attempts     integer     NOT NULL DEFAULT 0,
-    reason       text        NOT NULL CHECK (reason IN ('written', 'in_call', 'given_up')),
+    reason       text        NOT NULL CHECK (reason IN ('written', 'in_call', 'stayed', 'given_up')),
     PRIMARY KEY (instance, vici_lead_id)
 );
-CREATE INDEX vendor_code_checks_due ON vendor_code_checks (instance, due_at) WHERE reason <> 'given_up';
+CREATE INDEX vendor_code_checks_due ON vendor_code_checks (instance, due_at) WHERE reason IN ('written', 'in_call');
 COMMENT ON TABLE vendor_code_checks IS 'Dialers'' leads whose code is to be looked at again: written lately, in a call, or lost too often';
 COMMENT ON COLUMN vendor_code_checks.attempts IS 'writes so far; at the policy''s most a person is asked instead';
 
