@@ -21,6 +21,7 @@ from sensors.new_leads import leads_that_arrived
 from sensors.silence import dialer_silence
 from vici_assets.call_logs import call_logs
 from vici_assets.dialer_tables import dialer_tables
+from vici_assets.write_back import pushed_leads, vendor_lead_codes
 from vici_brain.orchestration.automation import (
     audit_job,
     audit_schedule,
@@ -31,6 +32,7 @@ from vici_brain.orchestration.automation import (
 )
 from vici_brain.orchestration.resources import connections_resource, utc_now
 from vici_brain.orchestration.tiers import prove_job, tier_schedules
+from vici_brain.orchestration.write_back import write_back_jobs, write_back_schedules
 from vici_brain.settings import Settings, load_settings
 
 
@@ -46,6 +48,8 @@ def definitions_for(settings: Settings, clock: Callable[[], datetime] = utc_now)
             *(ledger(name) for name in instances),
             *(call_logs(name, settings) for name in instances),
             *(call_matches(name, settings) for name in instances),
+            *(vendor_lead_codes(name) for name in instances),
+            *(pushed_leads(name) for name in instances),
         ],
         asset_checks=[
             *(call_checks(name, settings) for name in instances),
@@ -58,11 +62,13 @@ def definitions_for(settings: Settings, clock: Callable[[], datetime] = utc_now)
             *(prove_job(name) for name in instances),
             *(audit_job(name, ledger_check_keys(name)) for name in instances),
             *orphan_jobs,
+            *(job for name in instances for job in write_back_jobs(name)),
         ],
         schedules=[
             *(sync_schedule(name, settings) for name in instances),
             *(orphan_schedule(name) for name in instances),
             *(audit_schedule(name) for name in instances),
+            *(schedule for dialer in settings.dialers for schedule in write_back_schedules(dialer)),
             *(schedule for name in instances for schedule in tier_schedules(name, settings)),
         ],
         sensors=[

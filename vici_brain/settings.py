@@ -8,7 +8,7 @@ import json
 import os
 import re
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -23,6 +23,7 @@ from vici_brain.brain.database import migrate, open_brain
 from vici_brain.domain.cron import is_cron
 from vici_brain.domain.write_back_policy import WriteAccess, WriteBackPolicy
 from vici_brain.errors import ConfigurationError
+from vici_brain.flows.writing import Site
 from vici_brain.vici.connect import ReadPolicy
 from vici_brain.vici.dialer import Dialer
 
@@ -171,6 +172,11 @@ class Settings:
             )
         url = found.url.get_secret_value() if found.url else self.simulated_dialer_url(instance)
         return Dialer(instance, url, found.time_zone, found.policy)
+
+    def site(self, instance: str, dialer: Dialer, brain: Engine, clock: Callable[[], datetime]) -> Site:
+        """What a write to ``instance`` works with; the calls of every configured dialer count for the 30-day rule."""
+        access, names = self.dialer_settings(instance).write_access, [each.name for each in self.dialers]
+        return Site(dialer, brain, access, names, clock, self.stale_after)
 
     def open_brain(self) -> Engine:
         """Brain's engine; starts the embedded PostgreSQL, and migrates that one, when no other is configured."""

@@ -81,7 +81,10 @@ class CodeWrites:
 
     def left_open(self) -> list[tuple[int, int, str, str | None]]:
         """``(row, vici_lead_id, code, before)`` of writes that a dead process may or may not have done."""
-        return [tuple(row) for row in self.connection.execute(_OPEN, {"instance": self.instance})]  # type: ignore[misc]
+        return [
+            (row.id, row.vici_lead_id, row.code, row.before)
+            for row in self.connection.execute(_OPEN, {"instance": self.instance})
+        ]
 
     def judge(self, vici_lead_id: int, verdict: str, now: datetime) -> None:
         """What a later look found of the last write."""

@@ -15,10 +15,10 @@ _OPTIONAL = ("first_name", "last_name", "email", "state")
 _PRESENT = text(
     "SELECT column_name FROM information_schema.columns WHERE table_schema = current_schema() AND table_name = 'leads'"
 )
-_CURSOR = text("SELECT lead_id FROM lead_push_cursors WHERE instance = :instance")
+_CURSOR = text("SELECT lead_id, first_id FROM lead_push_cursors WHERE instance = :instance")
 _NEWEST = text("SELECT coalesce(max(id), 0) FROM leads")
 _MOVE = text("""
-    INSERT INTO lead_push_cursors AS held VALUES (:instance, :lead, :now)
+    INSERT INTO lead_push_cursors AS held (instance, lead_id, first_id, moved_at) VALUES (:instance, :lead, :lead, :now)
     ON CONFLICT (instance) DO UPDATE SET lead_id = greatest(held.lead_id, excluded.lead_id), moved_at = excluded.moved_at
 """)
 _DUE = text("""
@@ -80,14 +80,13 @@ class LeadPushes:
     def __init__(self, connection: Connection, instance: str) -> None:
         self.connection, self.instance = connection, instance
 
-    def begin(self, now: datetime) -> int:
-        """Where new leads begin; the first time at the newest lead there is, so that no old one is pushed unasked."""
-        cursor: int | None = self.connection.scalar(_CURSOR, {"instance": self.instance})
-        if cursor is None:
-            cursor = int(self.connection.execute(_NEWEST).scalar_one())
-            self.move(cursor, now)
-            return cursor
-        return cursor
+    def begin(self, now: datetime) -> tuple[int, int]:
+        """The newest lead considered, and the one behind which new leads begin: what Brain had at first is never pushed unasked."""
+        row = self.connection.execute(_CURSOR, {"instance": self.instance}).one_or_none()
+        if row is None:
+            self.move(int(self.connection.execute(_NEWEST).scalar_one()), now)
+            row = self.connection.execute(_CURSOR, {"instance": self.instance}).one()
+        return row.lead_id, row.first_id
 
     def move(self, lead_id: int, now: datetime) -> None:
         self.connection.execute(_MOVE, {"instance": self.instance, "lead": lead_id, "now": now})

@@ -24,7 +24,8 @@ class Subject:
 
 def newest_calls(connection: Connection, subjects: Iterable[Subject], now: datetime) -> dict[int, LastCall]:
     """By lead, the newest call of the last 30 days; a lead without one is not in it."""
-    pairs = [(each.lead_id, key) for each in subjects for key in (each.phone_keys or [None])]
+    # A lead without a number is asked for all the same: by its links and by what was matched to it.
+    pairs: list[tuple[int, str | None]] = [(each.lead_id, key) for each in subjects for key in each.phone_keys or (None,)]
     values = {"leads": [lead for lead, _ in pairs], "phones": [key for _, key in pairs], "since": now - RECENT}
     rows = connection.execute(load("recent_calls"), values)
     return {row.lead_id: LastCall(row.called_at, row.instance, row.source_key, row.phone_key) for row in rows}

@@ -5,7 +5,7 @@ the verdict (domain/recent_calls).
 """
 
 import json
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -80,7 +80,7 @@ def freed(connection: Connection, lead_id: int) -> None:
         connection.execute(_FREED, {"lead": lead_id})
 
 
-def _tell_meta(connection: Connection, each: Restricted, facts: list[tuple[str, str]], kind: str, now: datetime) -> None:
+def _tell_meta(connection: Connection, each: Restricted, facts: Sequence[tuple[str, str]], kind: str, now: datetime) -> None:
     told = {fact: {"reason": why, "since": now.isoformat()} for fact, why in facts}
     if RECENTLY_CALLED in told and each.verdict.callable_after is not None:
         told[RECENTLY_CALLED]["callable_after"] = each.verdict.callable_after.isoformat()

@@ -13,10 +13,10 @@ from typing import Literal
 
 RECENT = timedelta(days=30)
 """Exactly 30 times 24 hours: a call that long ago allows the next one, a microsecond less does not."""
-DO_NOT_CALL = "DO_NOT_CALL"
-RECENTLY_CALLED = "recently_called"
-UNKNOWN = "unknown"
 Fact = Literal["DO_NOT_CALL", "recently_called", "unknown"]
+DO_NOT_CALL: Fact = "DO_NOT_CALL"
+RECENTLY_CALLED: Fact = "recently_called"
+UNKNOWN: Fact = "unknown"
 _WILDCARD = "XXXXXXX"
 
 

@@ -30,7 +30,6 @@ from vici_brain.vici.lead_writer import LeadAdder, LeadToAdd
 
 SOON, LATER = timedelta(minutes=15), timedelta(hours=6)
 _ERRORS_IN_A_ROW = 3
-_MOST_TRIES = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,19 +111,21 @@ class _Push:
         now = self.work.clock()
         with brain_errors(), self.work.brain.begin() as connection:
             pushes, most = LeadPushes(connection, self.instance), self.policy.most_per_run
-            cursor = pushes.begin(now)
-            due = pushes.due(now, most)
+            cursor, first = pushes.begin(now)
             since = self.order.since_lead
-            arrived = pushes.arrived(cursor, 0, most) if since is None else pushes.arrived(since + 1_000, since, most)
-            leads = pushes.candidates([*due, *(each for each in arrived if each not in set(due))][:most])
+            if since is not None:
+                cursor = first = since
+            due = pushes.due(now, most)
+            arrived = [each for each in pushes.arrived(cursor, first, most) if each not in set(due)][: most - len(due)]
+            leads = pushes.candidates([*due, *arrived])
             verdicts = judge_leads(connection, self.lookup, self.instance, leads, self.rules, now)
             if self.order.dry_run:
                 connection.rollback()
         for lead in leads:
             self._one(lead, *verdicts[lead.lead_id])
-        if leads and not self.order.dry_run and since is None:
+        if arrived and not self.order.dry_run and since is None:
             with brain_errors(), self.work.brain.begin() as connection:
-                LeadPushes(connection, self.instance).move(max(each.lead_id for each in leads), now)
+                LeadPushes(connection, self.instance).move(max(arrived), now)
 
     def _one(self, lead: Candidate, verdict: Verdict, call: LastCall | None) -> None:
         now = self.work.clock()

@@ -69,8 +69,9 @@ class NonAgentApi:
         after = self._code_of(vici_lead_id)
         if after == code:
             return CodeWrite("written", before, after, f"lead {vici_lead_id}: {before!r} became {after!r}")
-        outcome = "conflict" if after else "failed"
-        return CodeWrite(outcome, before, after, f"lead {vici_lead_id} holds {after!r} after: {answer.said}")
+        return CodeWrite(
+            "conflict" if after else "failed", before, after, f"lead {vici_lead_id} holds {after!r} after: {answer.said}"
+        )
 
     def add_lead(self, lead: LeadToAdd) -> LeadAdded:
         """Adds unless the number is there, by the dialer's own check too; never twice, whatever becomes of the answer."""

@@ -106,6 +106,6 @@ class LeadLookup:
         missing = [name for name in tables if name not in self._session.present]
         if missing:
             raise ConfigurationError(
-                f"{self._session.dialer.instance}: {', '.join(missing)} cannot be read, and without it nothing is known of calls in "
+                f"{self._session.dialer.instance}: {', '.join(missing)} cannot be read, so nothing is known of calls in "
                 "progress or of numbers that must not be called: see the GRANTs of the write-back in the README"
             )

@@ -1,7 +1,7 @@
 """What can be written to a dialer, whichever way: one vendor_lead_code, one new lead.
 
-Belongs here: the two ports and the one line of truth about each outcome. Does not: SQL (sql_writer) or HTTP (api_writer), nor when
-to write (flows).
+Belongs here: the two ports and the one line of truth about each outcome. Does not: SQL (sql_writer), HTTP (api_writer), or when to
+write (flows).
 """
 
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ Added = Literal["added", "exists", "refused", "uncertain"]
 
 @dataclass(frozen=True, slots=True)
 class CodeWrite:
-    """``after`` was read back from the dialer, unless ``outcome`` is ``failed``; ``said`` is what there is to say, in one line."""
+    """``after`` was read back from the dialer, unless ``outcome`` is ``failed``; ``said`` is the one line to tell."""
 
     outcome: Written
     before: str | None
@@ -46,7 +46,7 @@ class LeadAdded:
 
 
 class CodeWriter(Protocol):
-    """Compare and set of one lead's code; raises RetriableError when the dialer is away, ConfigurationError for a lack of rights."""
+    """Compare and set of one lead's code; raises RetriableError when the dialer is away, ConfigurationError without rights."""
 
     @property
     def name(self) -> str: ...

@@ -87,9 +87,11 @@ COMMENT ON COLUMN lead_pushes.next_at IS 'when to try or judge again; NULL: sett
 CREATE TABLE lead_push_cursors (
     instance text        COLLATE "C" PRIMARY KEY,
     lead_id  bigint      NOT NULL,
+    first_id bigint      NOT NULL,
     moved_at timestamptz NOT NULL
 );
-COMMENT ON TABLE lead_push_cursors IS 'The newest lead considered for a dialer; leads that Brain had before are never pushed by themselves';
+COMMENT ON TABLE lead_push_cursors IS 'The newest lead considered for a dialer';
+COMMENT ON COLUMN lead_push_cursors.first_id IS 'the newest lead when pushing began: those up to it are never pushed by themselves';
 
 CREATE TABLE vici_api_logins (
     instance       text        COLLATE "C" NOT NULL,
