@@ -103,7 +103,7 @@ class LeadPushes:
     def candidates(self, leads: Sequence[int]) -> list[Candidate]:
         """The rows of ``leads``; columns that a CRM's table lacks are blank."""
         present = set(self.connection.scalars(_PRESENT))
-        shown = ", ".join(f"leads.{name}::text" if name in present else f"NULL AS {name}" for name in _OPTIONAL)
+        shown = ", ".join(f"CAST({name} AS text) AS {name}" if name in present else f"NULL AS {name}" for name in _OPTIONAL)
         question = text(f"""
             SELECT id, external_lead_id AS code, normalised_phone('1'::text, phone::text) AS phone_key, {shown},
                 (SELECT count(*) FROM (SELECT 1 FROM leads AS other WHERE other.external_lead_id = leads.external_lead_id LIMIT 2)
@@ -111,7 +111,16 @@ class LeadPushes:
             FROM leads WHERE id = ANY(:leads) ORDER BY id
         """)  # noqa: S608 - names of the constant above
         return [
-            Candidate(row[0], row[1], row[2], *(each or "" for each in row[3:7]), row[7])
+            Candidate(
+                row.id,
+                row.code,
+                row.phone_key,
+                row.first_name or "",
+                row.last_name or "",
+                row.email or "",
+                row.state or "",
+                row.holders,
+            )
             for row in self.connection.execute(question, {"leads": list(leads)})
         ]
 
