@@ -109,12 +109,13 @@ def test_every_variable_that_is_read_is_documented_and_none_in_vain() -> None:
 
 
 def test_every_setting_of_the_file_is_documented() -> None:
+    from vici_brain.domain.write_back_policy import PushPolicy, WriteBackPolicy  # noqa: PLC0415 - only here
     from vici_brain.settings import ConfigFile, DialerTable, ProofTier  # noqa: PLC0415 - only here
 
     text = (PROJECT / "docs" / "configuration.md").read_text()
-    for model in (ConfigFile, DialerTable, ProofTier):
+    for model in (ConfigFile, DialerTable, ProofTier, WriteBackPolicy, PushPolicy):
         for name in model.model_fields:
-            assert re.search(rf"^\[*{name}\b", text, re.MULTILINE), f"{model.__name__}.{name}"
+            assert re.search(rf"^\[*(dialers\.(write_back\.)?)?{name}\b", text, re.MULTILINE), f"{model.__name__}.{name}"
 
 
 def test_every_target_of_the_makefile_has_a_line_of_help_and_is_no_file() -> None:

@@ -48,7 +48,7 @@ def vendor_lead_codes(instance: str) -> dg.AssetsDefinition:
         with as_failures(context):
             site = connections.site(instance)
             chosen = tuple(config.campaigns) or (site.access.policy.campaigns if site.access else ())
-            order = CodeOrder(chosen, trigger_of(context.run.tags), None, config.due_only, config.dry_run, context.run_id)
+            order = CodeOrder(chosen, trigger_of(context.run.tags), None, config.due_only, config.dry_run, context.run.run_id)
             result = write_codes_to(site, order, on_batch=lambda so_far: _progress(context, so_far))
         return dg.MaterializeResult(metadata=as_metadata(result))
 
@@ -73,7 +73,7 @@ def pushed_leads(instance: str) -> dg.AssetsDefinition:
         context: dg.AssetExecutionContext, config: PushOptions, connections: dg.ResourceParam[Connections]
     ) -> dg.MaterializeResult[None]:
         with as_failures(context):
-            order = PushOrder(trigger_of(context.run.tags), dry_run=config.dry_run, run_id=context.run_id)
+            order = PushOrder(trigger_of(context.run.tags), dry_run=config.dry_run, run_id=context.run.run_id)
             result = push_leads_to(connections.site(instance), order)
         return dg.MaterializeResult(metadata=as_metadata(result))
 

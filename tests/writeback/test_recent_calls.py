@@ -69,7 +69,10 @@ def judged(brain: Engine, dialer: WritableDialer, leads: list[int], now: datetim
         with source.session(lambda: now) as session, brain.connect() as connection:
             found = LeadPushes(connection, "vici").candidates(leads)
             kept = Rules(**({"instances": ["vici"], "campaign_id": "SOLAR", "phone_code": "1"} | rules))
-            return {lead: verdict for lead, (verdict, _) in judge_leads(connection, LeadLookup(session), "vici", found, kept, now).items()}
+            return {
+                lead: verdict
+                for lead, (verdict, _) in judge_leads(connection, LeadLookup(session), "vici", found, kept, now).items()
+            }
     finally:
         source.engine.dispose()
 
@@ -105,7 +108,15 @@ def test_the_seven_leads_whose_last_local_call_time_lies(dialer: WritableDialer,
     sync.dialer.engine.dispose()
     cover(brain, now)
     verdicts = judged(brain, dialer, list(columns), now)
-    assert {lead: verdict.allowed for lead, verdict in verdicts.items()} == {1: True, 2: True, 3: True, 4: False, 5: False, 6: False, 7: False}
+    assert {lead: verdict.allowed for lead, verdict in verdicts.items()} == {
+        1: True,
+        2: True,
+        3: True,
+        4: False,
+        5: False,
+        6: False,
+        7: False,
+    }
     assert {fact for verdict in verdicts.values() for fact, _ in verdict.facts} == {"recently_called"}
     assert verdicts[4].callable_after == calls[0][0] + timedelta(days=30)
 
@@ -147,7 +158,9 @@ def test_hidden_and_purged_orphans_still_count_and_cleaned_up_duplicates_do_not(
                 last_called_at, file, sha256) VALUES ('vici', 'purged', 't', 'a', now(), now(), 2, 2, now(), now(), 'f', 's') RETURNING id""")
         ).scalar_one()
         connection.execute(
-            text(f"INSERT INTO purged_orphan_calls (purge_id, {columns}) SELECT {purge}, {columns} FROM vici_call_logs WHERE source_key LIKE 'p.%'")
+            text(
+                f"INSERT INTO purged_orphan_calls (purge_id, {columns}) SELECT {purge}, {columns} FROM vici_call_logs WHERE source_key LIKE 'p.%'"
+            )
         )
         connection.execute(text("DELETE FROM vici_call_logs WHERE source_key LIKE 'p.%'"))
         connection.execute(text("UPDATE vici_call_logs SET vanished_at = now(), vanish_reason = 'deleted'"))
@@ -169,9 +182,14 @@ def test_a_history_with_a_hole_is_unknown_and_says_where(brain: Engine) -> None:
     assert len(holes(brain, "vici", "berlin")) == 2
     with brain.begin() as connection:
         bucket = {"at": NOON - 12 * DAY}
-        connection.execute(text("UPDATE call_log_proofs SET state = 'differs' WHERE bucket_start = :at AND source_table = 'vicidial_log'"), bucket)
+        connection.execute(
+            text("UPDATE call_log_proofs SET state = 'differs' WHERE bucket_start = :at AND source_table = 'vicidial_log'"),
+            bucket,
+        )
     (line,) = holes(brain, "vici")
-    assert line.startswith("of vicidial_log on vici 1 of 8,637 buckets of the last 30 days were not read or differ: `vici-brain fetch")
+    assert line.startswith(
+        "of vicidial_log on vici 1 of 8,637 buckets of the last 30 days were not read or differ: `vici-brain fetch"
+    )
     with brain.begin() as connection:
         connection.execute(text("DELETE FROM call_log_proofs WHERE bucket_start < :at"), {"at": NOON - 29 * DAY})
     assert len(holes(brain, "vici")) == 2
@@ -200,7 +218,9 @@ def test_the_campaign_decides_which_lists_forbid_a_call(
     for lead, phone in phones.items():
         add_lead(brain, lead, code=code(lead), phone=phone)
     dialer.put("vicidial_dnc", *({"phone_number": each} for each in ("2125550101", "16465550102", "312XXXXXXX")))
-    dialer.put("vicidial_campaign_dnc", *({"phone_number": each, "campaign_id": "SOLAR"} for each in ("4155550104", "702XXXXXXX")))
+    dialer.put(
+        "vicidial_campaign_dnc", *({"phone_number": each, "campaign_id": "SOLAR"} for each in ("4155550104", "702XXXXXXX"))
+    )
     dialer.put("vicidial_campaign_dnc", {"phone_number": "8085550106", "campaign_id": "OTHER"})
     dialer.run("UPDATE vicidial_campaigns SET use_internal_dnc = :internal, use_campaign_dnc = :own", internal=internal, own=own)
     verdicts = judged(brain, dialer, list(phones))

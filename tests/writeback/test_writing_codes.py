@@ -126,15 +126,16 @@ class Dying:
     def close(self) -> None: ...
 
 
-def test_a_run_killed_in_the_middle_is_settled_and_goes_on(
-    dialer: WritableDialer, brain: Engine, writer: SqlCodeWriter
-) -> None:
+def test_a_run_killed_in_the_middle_is_settled_and_goes_on(dialer: WritableDialer, brain: Engine, writer: SqlCodeWriter) -> None:
     for number in range(1, 11):
         linked_lead(brain, dialer, number)
     with pytest.raises(KeyboardInterrupt):
         run(dialer, brain, Dying(writer, 6), batch=4)
     assert list(dialer.codes().values()) == [code(n) for n in range(1, 7)] + [None] * 4
-    assert ask(brain, "SELECT outcome, count(*) FROM vendor_code_writes GROUP BY 1 ORDER BY 1") == [("intended", 3), ("written", 5)]
+    assert ask(brain, "SELECT outcome, count(*) FROM vendor_code_writes GROUP BY 1 ORDER BY 1") == [
+        ("intended", 3),
+        ("written", 5),
+    ]
     again = run(dialer, brain, writer, batch=4)
     # Goes on behind the last batch that was finished, and finds out about the write that was never reported.
     assert (again.examined, again.skipped, again.updated, again.resumed) == (6, 2, 4, 3)
@@ -176,7 +177,9 @@ def test_a_code_that_an_agent_put_back_is_written_again_three_times_and_then_rev
     assert run(dialer, brain, writer, now=NOON + timedelta(days=3)).updated == 1
 
 
-def test_a_verified_code_that_is_lost_later_is_still_bounded(dialer: WritableDialer, brain: Engine, writer: SqlCodeWriter) -> None:
+def test_a_verified_code_that_is_lost_later_is_still_bounded(
+    dialer: WritableDialer, brain: Engine, writer: SqlCodeWriter
+) -> None:
     linked_lead(brain, dialer, 1)
     written = 0
     for day in range(8):
@@ -238,8 +241,11 @@ def test_an_agent_that_writes_all_the_while_loses_nothing(dialer: WritableDialer
 
     def agent() -> None:
         for number in range(1, 41):
-            dialer.run("UPDATE vicidial_list SET status = 'SALE', vendor_lead_code = IF(lead_id % 2, vendor_lead_code, 'AGENT')"
-                       " WHERE lead_id = :lead", lead=number)
+            dialer.run(
+                "UPDATE vicidial_list SET status = 'SALE', vendor_lead_code = IF(lead_id % 2, vendor_lead_code, 'AGENT')"
+                " WHERE lead_id = :lead",
+                lead=number,
+            )
 
     beside = threading.Thread(target=agent)
     beside.start()
@@ -264,7 +270,11 @@ def test_a_code_that_two_leads_of_brain_share_is_written_to_neither(
 
 def test_the_write_login_can_change_nothing_else(dialer: WritableDialer, writer: SqlCodeWriter) -> None:
     dialer.lead(1)
-    for statement in ("UPDATE vicidial_list SET status = 'SALE'", "DELETE FROM vicidial_list", "SELECT phone_number FROM vicidial_list"):
+    for statement in (
+        "UPDATE vicidial_list SET status = 'SALE'",
+        "DELETE FROM vicidial_list",
+        "SELECT phone_number FROM vicidial_list",
+    ):
         with writer.engine.connect() as connection, pytest.raises(Exception, match=r"114[23]"):
             connection.execute(text(statement))
 

@@ -4,6 +4,7 @@ Belongs here: what starts by the clock. Does not: the assets (vici_assets/write_
 """
 
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import dagster as dg
 
@@ -57,7 +58,7 @@ def write_back_schedules(dialer: DialerSettings) -> list[dg.ScheduleDefinition]:
     def every_hour(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
         if is_unfinished(context.instance, names.codes_job):
             return dg.SkipReason(f"a run of {names.codes_job} is queued or at work")
-        due_only = context.scheduled_execution_time.hour != _WALK_HOUR
+        due_only = context.scheduled_execution_time.astimezone(ZoneInfo(dialer.time_zone)).hour != _WALK_HOUR
         config = {"ops": {names.vendor_codes.to_python_identifier(): {"config": {"due_only": due_only}}}}
         return dg.RunRequest(run_key=context.scheduled_execution_time.isoformat(), run_config=config)
 
