@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from functools import partial
 
 import pytest
 from builders import NOON, ask
@@ -16,6 +17,10 @@ from vici_brain.vici.lead_writer import LeadToAdd
 
 pytestmark = pytest.mark.mariadb
 NEW = LeadToAdd(code(1), "1", "2125550101", 101, "Ann", "Example", state="NY")
+
+
+def answered(said: str, _form: dict[str, str]) -> str:
+    return said
 
 
 class Clock:
@@ -145,7 +150,7 @@ def test_a_refused_lead_is_told_in_the_dialers_words(client: NonAgentApi, api: A
 
 def test_an_answer_of_an_unknown_shape_is_no_empty_answer(client: NonAgentApi, api: Api) -> None:
     for said in ("", "<html>maintenance</html>", "ERROR: lead_search SOMETHING BROKE: |crm|"):
-        api.trouble = lambda _form, said=said: said
+        api.trouble = partial(answered, said)
         with pytest.raises(RetriableError):
             client.find("2125550101")
 

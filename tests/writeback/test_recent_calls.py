@@ -71,7 +71,7 @@ def judged(brain: Engine, dialer: WritableDialer, leads: list[int], now: datetim
             kept = Rules(**({"instances": ["vici"], "campaign_id": "SOLAR", "phone_code": "1"} | rules))
             return {
                 lead: verdict
-                for lead, (verdict, _) in judge_leads(connection, LeadLookup(session), "vici", found, kept, now).items()
+                for lead, (verdict, _) in judge_leads(connection, LeadLookup(session), "vici", found, kept, now=now).items()
             }
     finally:
         source.engine.dispose()
@@ -94,7 +94,7 @@ def test_the_seven_leads_whose_last_local_call_time_lies(dialer: WritableDialer,
         dialer.lead(lead, **more)
         add_lead(brain, lead, code=code(lead), phone=f"212555{lead:04}")
         link(brain, lead, lead)
-    calls = [
+    calls: list[tuple[datetime, dict[str, Any], str]] = [
         (now - 29 * DAY - timedelta(hours=20), {"lead_id": 4, "phone_number": "2125550004"}, "vicidial_log"),
         (now - 5 * DAY, {"lead_id": 5, "phone_number": "3125550105", "alt_dial": "ALT"}, "vicidial_log"),
         (now - 5 * DAY - timedelta(hours=1), {"lead_id": 900, "phone_number": "2125550006"}, "vicidial_log"),
@@ -132,7 +132,7 @@ def test_every_way_to_a_call_of_a_lead_is_looked_at(brain: Engine) -> None:
         add_lead(brain, lead, phone=phone)
     link(brain, 71, 2)
     link(brain, 72, 3, instance="berlin")
-    others = {"vici_lead_id": 900, "phone_number": "6465550199"}
+    others: dict[str, Any] = {"vici_lead_id": 900, "phone_number": "6465550199"}
     land(brain, [raw_row(NOON - 3 * DAY, "other.1", **others | {"vici_lead_id": 71})])
     assert newest(brain, 1, "12125550101") == "other.1"
     land(brain, [raw_row(NOON - 2 * DAY, "9001", **others | {"phone_number": "2125550101"})], table="vicidial_closer_log")
@@ -151,15 +151,18 @@ def test_hidden_and_purged_orphans_still_count_and_cleaned_up_duplicates_do_not(
     link(brain, 55, 2)
     land(brain, [raw_row(NOON - 3 * DAY, "p.1"), raw_row(NOON - 2 * DAY, "p.2", vici_lead_id=55, phone_number="6465550199")])
     land(brain, [raw_row(NOON - 1 * DAY, "gone.1")])
-    columns = "instance, source_table, source_key, vici_lead_id, called_at, phone_key, row_crc, source_copy, read_at, first_seen_at, changed_at"
+    columns = "instance, source_table, source_key, vici_lead_id, called_at, phone_key, row_crc"
+    columns += ", source_copy, read_at, first_seen_at, changed_at"
     with brain.begin() as connection:
         purge = connection.execute(
-            text("""INSERT INTO orphan_purges (instance, mode, trigger, actor, acted_at, cutoff, calls, exported_calls, first_called_at,
-                last_called_at, file, sha256) VALUES ('vici', 'purged', 't', 'a', now(), now(), 2, 2, now(), now(), 'f', 's') RETURNING id""")
+            text("""INSERT INTO orphan_purges (instance, mode, trigger, actor, acted_at, cutoff, calls, exported_calls,
+                first_called_at, last_called_at, file, sha256)
+                VALUES ('vici', 'purged', 't', 'a', now(), now(), 2, 2, now(), now(), 'f', 's') RETURNING id""")
         ).scalar_one()
         connection.execute(
             text(
-                f"INSERT INTO purged_orphan_calls (purge_id, {columns}) SELECT {purge}, {columns} FROM vici_call_logs WHERE source_key LIKE 'p.%'"
+                f"INSERT INTO purged_orphan_calls (purge_id, {columns})"
+                f" SELECT {purge}, {columns} FROM vici_call_logs WHERE source_key LIKE 'p.%'"
             )
         )
         connection.execute(text("DELETE FROM vici_call_logs WHERE source_key LIKE 'p.%'"))
@@ -265,9 +268,10 @@ def test_thousands_of_numbers_walk_indexes_alone_whatever_the_planner_knows(brai
         )
         connection.execute(
             text("""
-                INSERT INTO vici_call_logs (instance, source_table, source_key, vici_lead_id, called_at, phone_key, row_crc, source_copy,
-                    read_at, first_seen_at, changed_at)
-                SELECT 'vici', 'vicidial_log', n, n, :noon - n * interval '1 minute', '1212' || lpad((n % 20000)::text, 7, '0'), n, 'live',
+                INSERT INTO vici_call_logs (instance, source_table, source_key, vici_lead_id, called_at, phone_key, row_crc,
+                    source_copy, read_at, first_seen_at, changed_at)
+                SELECT 'vici', 'vicidial_log', n, n, :noon - n * interval '1 minute',
+                    '1212' || lpad((n % 20000)::text, 7, '0'), n, 'live',
                     now(), now(), now() FROM generate_series(1, 40000) n
             """),
             {"noon": NOON},

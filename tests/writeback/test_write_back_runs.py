@@ -132,7 +132,7 @@ def test_both_assets_write_and_carry_their_counts(world: World, brain: Engine) -
         figures = {}
         for name, key in ((VICI.codes_job, VICI.vendor_codes), (VICI.push_job, VICI.pushed_leads)):
             result = defs.resolve_job_def(name).execute_in_process(instance=instance)
-            ((event,),) = [[each for each in result.get_asset_materialization_events()]]
+            (event,) = result.get_asset_materialization_events()
             figures[key] = {
                 label: value.value for label, value in event.step_materialization_data.materialization.metadata.items()
             }
@@ -172,12 +172,11 @@ def test_schedules_run_only_where_the_settings_allow_it(
 
 @pytest.mark.parametrize(("hour", "due_only"), [(6, False), (7, True)])
 def test_the_hourly_schedule_walks_all_links_at_two_in_the_morning_there(tmp_path: Path, hour: int, due_only: bool) -> None:
-    repository = definitions_for(settings_with(tmp_path, SQL)).get_repository_def()
-    schedule = repository.get_schedule_def(f"{VICI.codes_job}_every_hour")
     with dg.instance_for_test() as instance:
+        schedule = definitions_for(settings_with(tmp_path, SQL)).resolve_schedule_def(f"{VICI.codes_job}_every_hour")
         at = datetime(2025, 6, 10, hour, 37, tzinfo=UTC)
-        context = dg.build_schedule_context(instance=instance, scheduled_execution_time=at, repository_def=repository)
-        (request,) = schedule.evaluate_tick(context).run_requests or []
+        request = schedule(dg.build_schedule_context(instance=instance, scheduled_execution_time=at))
+    assert isinstance(request, dg.RunRequest)
     assert request.run_config == {"ops": {"vici__vendor_lead_codes": {"config": {"due_only": due_only}}}}
 
 

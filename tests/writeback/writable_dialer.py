@@ -167,7 +167,7 @@ def serving(api: Api) -> Iterator[str]:
             self.end_headers()
             self.wfile.write(said.encode())
 
-        def log_message(self, format: str, *args: Any) -> None: ...
+        def log_message(self, *_args: Any) -> None: ...
 
     class Quiet(ThreadingHTTPServer):
         daemon_threads = True

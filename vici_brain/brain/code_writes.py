@@ -1,6 +1,7 @@
 """What was written to dialers' leads: audit rows, looks that are due, and how far a walk came.
 
-Belongs here: vendor_code_writes, vendor_code_checks, vendor_code_walks and the links that are walked. Does not: deciding or writing.
+Belongs here: vendor_code_writes, vendor_code_checks, vendor_code_walks, and the links that are walked. Does not: deciding,
+writing.
 """
 
 from collections.abc import Iterable, Sequence
@@ -16,7 +17,8 @@ _INTEND = text("""
     VALUES (:instance, :vici, :lead, :code, :before, 'intended', :writer, :trigger, :attempt, :now) RETURNING id
 """)
 _FINISH = text("""
-    UPDATE vendor_code_writes SET outcome = :outcome, before = :before, after = :after, said = :said, read_back_at = :now WHERE id = :id
+    UPDATE vendor_code_writes SET outcome = :outcome, before = :before, after = :after, said = :said, read_back_at = :now
+    WHERE id = :id
 """)
 _OPEN = text("SELECT id, vici_lead_id, code, before FROM vendor_code_writes WHERE instance = :instance AND outcome = 'intended'")
 _VERDICT = text("""
@@ -27,7 +29,8 @@ _VERDICT = text("""
 _CHECK = text("""
     INSERT INTO vendor_code_checks AS held (instance, vici_lead_id, due_at, attempts, reason)
     VALUES (:instance, :vici, :due, :attempts, :reason)
-    ON CONFLICT (instance, vici_lead_id) DO UPDATE SET due_at = excluded.due_at, attempts = excluded.attempts, reason = excluded.reason
+    ON CONFLICT (instance, vici_lead_id) DO UPDATE SET
+        due_at = excluded.due_at, attempts = excluded.attempts, reason = excluded.reason
 """)
 _DONE = text("DELETE FROM vendor_code_checks WHERE instance = :instance AND vici_lead_id = :vici")
 _DUE = text("""
@@ -75,7 +78,7 @@ class CodeWrites:
         who = {"writer": writer, "trigger": trigger, "attempt": attempt, "now": now}
         return int(self.connection.execute(_INTEND, values | who).scalar_one())
 
-    def finish(self, row: int, outcome: str, before: str | None, after: str | None, said: str, now: datetime) -> None:
+    def finish(self, row: int, outcome: str, before: str | None, after: str | None, *, said: str, now: datetime) -> None:
         values = {"id": row, "outcome": outcome, "before": before, "after": after, "said": said[:500], "now": now}
         self.connection.execute(_FINISH, values)
 

@@ -81,7 +81,7 @@ class LeadPushes:
         self.connection, self.instance = connection, instance
 
     def begin(self, now: datetime) -> tuple[int, int]:
-        """The newest lead considered, and the one behind which new leads begin: what Brain had at first is never pushed unasked."""
+        """The newest lead considered, and the one behind which new leads begin: older ones are never pushed unasked."""
         row = self.connection.execute(_CURSOR, {"instance": self.instance}).one_or_none()
         if row is None:
             self.move(int(self.connection.execute(_NEWEST).scalar_one()), now)

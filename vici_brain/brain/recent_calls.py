@@ -34,7 +34,7 @@ def newest_calls(connection: Connection, subjects: Iterable[Subject], now: datet
 def uncovered(
     connection: Connection, instances: Sequence[str], source_tables: Sequence[str], now: datetime, *, fresh: timedelta
 ) -> tuple[str, ...]:
-    """Why the last 30 days of some dialer are not wholly in Brain, one line each; the newest ``fresh`` may still be on its way."""
+    """Why the last 30 days of some dialer are not wholly in Brain, one line each; the newest ``fresh`` may be on its way."""
     values = {
         "instances": list(instances),
         "source_tables": list(source_tables),
@@ -42,7 +42,7 @@ def uncovered(
         "end": floor_to(now - fresh, BUCKET),
     }
     return tuple(
-        f"of {row.source_table} on {row.instance} {row.wanted - row.held:,} of {row.wanted:,} buckets of the last 30 days were not "
-        f"read or differ: `vici-brain fetch-complete 31 --instance {row.instance}`"
+        f"of {row.source_table} on {row.instance} {row.wanted - row.held:,} of {row.wanted:,} buckets of the last 30 days were "
+        f"not read or differ: `vici-brain fetch-complete 31 --instance {row.instance}`"
         for row in connection.execute(load("uncovered_history"), values)
     )

@@ -1,7 +1,7 @@
 """Why a lead may not be called, kept as separate facts: do not call, and called lately.
 
-Belongs here: lead_call_restrictions, and the same said on the CRM's own row where it has the columns and grants the right. Does not:
-the verdict (domain/recent_calls).
+Belongs here: lead_call_restrictions, and the same said on the CRM's own row where it has the columns and grants the right. Does
+not: the verdict (domain/recent_calls).
 """
 
 import json

@@ -1,7 +1,7 @@
 """What the operator decides about writing to a dialer: which way, which campaigns, how often a lost code is written again.
 
-Belongs here: the settings' shape and their defaults; without such a section nothing is ever written to a dialer. Does not: reading
-them (settings), nor opening what they name (flows/writers).
+Belongs here: the settings' shape and their defaults; without such a section nothing is ever written to a dialer. Does not:
+reading them (settings), nor opening what they name (flows/writers).
 """
 
 from dataclasses import dataclass

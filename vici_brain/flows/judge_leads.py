@@ -30,7 +30,7 @@ class Rules:
 
 
 def judge_leads(
-    connection: Connection, lookup: LeadLookup, instance: str, leads: Sequence[Candidate], rules: Rules, now: datetime
+    connection: Connection, lookup: LeadLookup, instance: str, leads: Sequence[Candidate], rules: Rules, *, now: datetime
 ) -> dict[int, tuple[Verdict, LastCall | None]]:
     """A verdict for each lead, with the call that it rests on; nothing is written."""
     numbers = _numbers(LeadPushes(connection, instance), lookup, leads)

@@ -118,7 +118,7 @@ class _Push:
             due = pushes.due(now, most)
             arrived = [each for each in pushes.arrived(cursor, first, most) if each not in set(due)][: most - len(due)]
             leads = pushes.candidates([*due, *arrived])
-            verdicts = judge_leads(connection, self.lookup, self.instance, leads, self.rules, now)
+            verdicts = judge_leads(connection, self.lookup, self.instance, leads, self.rules, now=now)
             if self.order.dry_run:
                 connection.rollback()
         for lead in leads:

@@ -3,9 +3,9 @@
 Belongs here: the order of the steps, batches, what is put off and what goes to a person. Does not: the class of a lead
 (domain/vendor_codes), SQL and HTTP (vici), records (brain/code_writes).
 
-Each write is written down before it is done and closed after it was read back, so that a process that dies in between leaves a row
-which the next one settles by looking. A code that an agent's screen put back is written again, but only so often: then a person is
-asked. Nothing is written over another code.
+Each write is written down before it is done and closed after it was read back, so that a process that dies in between leaves a
+row which the next one settles by looking. A code that an agent's screen put back is written again, but only so often: then a
+person is asked. Nothing is written over another code.
 """
 
 from collections import Counter
@@ -168,7 +168,7 @@ class _Pass:
             for row, vici, code, before in open_rows:
                 value = found[vici].vendor_lead_code if vici in found else None
                 outcome = "written" if value == code else "not_found" if value is None else "failed"
-                writes.finish(row, outcome, before, value, "settled after an interruption", now)
+                writes.finish(row, outcome, before, value, said="settled after an interruption", now=now)
                 if outcome == "written":
                     attempts = writes.attempts([vici]).get(vici, (0, ""))[0]
                     writes.look_again(vici, now + self._verify_after, attempts + 1, "written")
@@ -282,7 +282,7 @@ class _Pass:
             writes = CodeWrites(connection, self.instance)
             for link, done in written.items():
                 row, attempt = rows[link]
-                writes.finish(row, done.outcome, done.before, done.after, done.said, now)
+                writes.finish(row, done.outcome, done.before, done.after, said=done.said, now=now)
                 classes[link] = _CLASS_OF[done.outcome]
                 if done.outcome == "written":
                     writes.look_again(link.vici_lead_id, now + self._verify_after, attempt, "written")

@@ -1,9 +1,10 @@
 """Codes and new leads through the dialer's Non-Agent API.
 
-Belongs here: the requests and what their answers mean. Does not: parsing (api_answers) or remembering failed logins (a LoginGuard).
+Belongs here: the requests and what their answers mean. Does not: parsing (api_answers) or remembering failed logins (a
+LoginGuard).
 
-The API has no compare-and-set, no idempotency and no transaction. A code is therefore read, written and read back; and an add whose
-answer was lost is searched for, at once and before any later try, because a second add would make a second lead.
+The API has no compare-and-set, no idempotency and no transaction. A code is therefore read, written and read back; and an add
+whose answer was lost is searched for, at once and before any later try, because a second add would make a second lead.
 """
 
 from typing import TYPE_CHECKING

@@ -1,6 +1,7 @@
 """What a dialer knows of leads that are to be written: their code and campaign, whether they are on the phone, who forbade calls.
 
-Belongs here: these reads, all by primary key or by an index, at most 500 leads a statement. Does not: verdicts (domain) or writing.
+Belongs here: these reads, all by primary key or by an index, at most 500 leads a statement. Does not: verdicts (domain) or
+writing.
 """
 
 from collections.abc import Collection, Iterator, Sequence

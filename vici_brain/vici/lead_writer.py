@@ -1,7 +1,7 @@
 """What can be written to a dialer, whichever way: one vendor_lead_code, one new lead.
 
-Belongs here: the two ports and the one line of truth about each outcome. Does not: SQL (sql_writer), HTTP (api_writer), or when to
-write (flows).
+Belongs here: the two ports and the one line of truth about each outcome. Does not: SQL (sql_writer), HTTP (api_writer), or when
+to write (flows).
 """
 
 from dataclasses import dataclass
