@@ -290,3 +290,15 @@ def test_thousands_of_numbers_walk_indexes_alone_whatever_the_planner_knows(brai
         found = connection.execute(load("recent_calls"), values).all()
         assert len(found) == 3000
         connection.rollback()
+
+
+@pytest.mark.mariadb
+def test_a_lead_that_was_forbidden_once_stays_so_when_the_dialers_lists_forget_it(dialer: WritableDialer, brain: Engine) -> None:
+    cover(brain, NOON)
+    add_lead(brain, 1, code=code(1), phone="2125550101")
+    add_lead(brain, 2, code=code(2), phone="2125550102")
+    with brain.begin() as connection:
+        forbidden = Restricted(1, Verdict((("DO_NOT_CALL", "2125550101 is in vicidial_dnc"),)), "12125550101", None)
+        keep_restrictions(connection, [forbidden], NOON)
+    verdicts = judged(brain, dialer, [1, 2])
+    assert (verdicts[1].has("DO_NOT_CALL"), verdicts[2].allowed) == (True, True)
