@@ -6,8 +6,8 @@ Belongs here: the two assets and their options. Does not: how it is written (flo
 import dagster as dg
 from pydantic import Field
 
+from vici_brain.flows.code_orders import CodeOrder, CodeResult
 from vici_brain.flows.push_leads import PushOrder
-from vici_brain.flows.write_codes import CodeOrder, CodeResult
 from vici_brain.flows.writing import push_leads_to, write_codes_to
 from vici_brain.orchestration.asset_keys import LEADS, OWNERS, InstanceNames
 from vici_brain.orchestration.reporting import as_failures, as_metadata, trigger_of

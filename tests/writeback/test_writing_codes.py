@@ -12,7 +12,8 @@ from writable_dialer import WritableDialer, code, linked_lead, write_login
 
 from vici_brain.domain.write_back_policy import WriteBackPolicy
 from vici_brain.errors import BusyError, ConfigurationError
-from vici_brain.flows.write_codes import CodeOrder, CodeResult, CodeWriting, write_codes
+from vici_brain.flows.code_orders import CodeOrder, CodeResult, CodeWriting
+from vici_brain.flows.write_codes import write_codes
 from vici_brain.vici.lead_writer import CodeWrite, CodeWriter
 from vici_brain.vici.sql_writer import SqlCodeWriter
 

@@ -14,8 +14,8 @@ from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from vici_brain.domain.identifiers import normalised_phone
+from vici_brain.flows.code_orders import CodeOrder, CodeResult
 from vici_brain.flows.push_leads import PushOrder
-from vici_brain.flows.write_codes import CodeOrder, CodeResult
 from vici_brain.flows.writing import Site, push_leads_to, write_codes_to
 from vici_brain.settings import load_settings
 

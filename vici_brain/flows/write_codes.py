@@ -8,12 +8,8 @@ row which the next one settles by looking. A code that an agent's screen put bac
 person is asked. Nothing is written over another code.
 """
 
-from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from datetime import datetime, timedelta
-
-from sqlalchemy import Engine
 
 from vici_brain.brain.code_writes import CodeWrites
 from vici_brain.brain.database import brain_errors, lane
@@ -22,9 +18,8 @@ from vici_brain.brain.lead_intake import intake_is_open
 from vici_brain.brain.reviews import ReviewItem, put_up_for_review
 from vici_brain.domain.identifiers import is_external_lead_id
 from vici_brain.domain.vendor_codes import CodeClass, LeadAtDialer, Linked, classify
-from vici_brain.domain.write_back_policy import WriteBackPolicy
 from vici_brain.errors import ConfigurationError, RetriableError
-from vici_brain.vici.dialer import Dialer
+from vici_brain.flows.code_orders import CodeOrder, CodeResult, CodeWriting, Tally
 from vici_brain.vici.lead_lookup import LeadLookup
 from vici_brain.vici.lead_writer import CodeWrite, CodeWriter
 
@@ -40,71 +35,6 @@ _CLASS_OF = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class CodeOrder:
-    """Which leads: those of ``campaigns`` (compared without case), or of one ``phone_key`` of them, or only what is due."""
-
-    campaigns: tuple[str, ...]
-    trigger: str
-    phone_key: str | None = None
-    due_only: bool = False
-    dry_run: bool = False
-    run_id: str | None = None
-
-    @property
-    def chosen(self) -> frozenset[str]:
-        return frozenset(name.strip().lower() for name in self.campaigns if name.strip())
-
-
-@dataclass(frozen=True, slots=True)
-class CodeResult:
-    """How many leads of each class, and what looks at earlier writes found."""
-
-    examined: int
-    updated: int
-    skipped: int
-    conflict: int
-    not_in_vici: int
-    wrong_campaign: int
-    in_call: int
-    no_code: int
-    given_up: int
-    error: int
-    verified: int
-    lost: int
-    resumed: int
-    closed: bool = False
-    """The intake is switched off, so nothing was done."""
-
-
-@dataclass(slots=True)
-class _Tally:
-    classes: Counter[CodeClass] = field(default_factory=Counter)
-    verified: int = 0
-    lost: int = 0
-    resumed: int = 0
-    errors_in_a_row: int = 0
-
-    def result(self, *, closed: bool = False) -> CodeResult:
-        by_class = {each.value: self.classes[each] for each in CodeClass}
-        seen = {"verified": self.verified, "lost": self.lost, "resumed": self.resumed}
-        return CodeResult(examined=self.classes.total(), closed=closed, **by_class, **seen)
-
-
-@dataclass(frozen=True, slots=True)
-class CodeWriting:
-    """What writing codes works with; the clock is ours."""
-
-    dialer: Dialer
-    brain: Engine
-    writer: CodeWriter | None
-    """``None`` for a dry run, which needs no right to write."""
-    policy: WriteBackPolicy | None
-    clock: Callable[[], datetime]
-    batch: int = 200
-    on_batch: Callable[[CodeResult], None] = lambda _: None
-
-
 def write_codes(work: CodeWriting, order: CodeOrder) -> CodeResult:
     """Settles what an interrupted run left open, looks at what is due, walks the links; raises BusyError beside another run."""
     if not order.chosen and not order.due_only:
@@ -113,7 +43,7 @@ def write_codes(work: CodeWriting, order: CodeOrder) -> CodeResult:
     with lane(work.brain, work.dialer.instance, "vendor_codes"):
         with brain_errors(), work.brain.connect() as connection:
             if not intake_is_open(connection):
-                return _Tally().result(closed=True)
+                return Tally().result(closed=True)
         with Journal(work.brain).entry(identity, dry_run=order.dry_run) as entry, work.dialer.session(work.clock) as session:
             pass_ = _Pass(work, order, LeadLookup(session))
             try:
@@ -129,7 +59,7 @@ class _Pass:
     def __init__(self, work: CodeWriting, order: CodeOrder, lookup: LeadLookup) -> None:
         self.work, self.order, self.lookup = work, order, lookup
         self.instance = work.dialer.instance
-        self.tally = _Tally()
+        self.tally = Tally()
 
     def run(self) -> None:
         if not self.order.dry_run:

@@ -11,8 +11,9 @@ from sqlalchemy import Engine
 
 from vici_brain.domain.write_back_policy import WriteAccess
 from vici_brain.errors import ConfigurationError
+from vici_brain.flows.code_orders import CodeOrder, CodeResult, CodeWriting
 from vici_brain.flows.push_leads import Pushing, PushOrder, PushResult, push_leads
-from vici_brain.flows.write_codes import CodeOrder, CodeResult, CodeWriting, write_codes
+from vici_brain.flows.write_codes import write_codes
 from vici_brain.flows.writers import code_writer, lead_adder
 from vici_brain.vici.dialer import Dialer
 
