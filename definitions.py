@@ -29,6 +29,7 @@ from sensors.silence import dialer_silence
 from sensors.unseen_partitions import unseen_partitions
 from vici_assets.call_logs import call_logs
 from vici_assets.dialer_tables import dialer_tables
+from vici_assets.write_back import pushed_leads, vendor_lead_codes
 from vici_brain.orchestration.automation import (
     audit_job,
     audit_schedule,
@@ -44,6 +45,7 @@ from vici_brain.orchestration.leads import import_job as lead_import_job
 from vici_brain.orchestration.leads import lead_schedules
 from vici_brain.orchestration.resources import connections_resource, utc_now
 from vici_brain.orchestration.tiers import prove_job, tier_schedules
+from vici_brain.orchestration.write_back import write_back_jobs, write_back_schedules
 from vici_brain.settings import Settings, load_settings
 
 
@@ -71,6 +73,8 @@ def definitions_for(settings: Settings, clock: Callable[[], datetime] = utc_now)
             *(asset(name) for name in instances for asset in (dialer_leads, lead_links, lead_audit)),
             daily_call_report(settings),
             outgoing_messages(),
+            *(vendor_lead_codes(name) for name in instances),
+            *(pushed_leads(name) for name in instances),
         ],
         asset_checks=asset_checks,
         jobs=[
@@ -83,11 +87,13 @@ def definitions_for(settings: Settings, clock: Callable[[], datetime] = utc_now)
             *orphan_jobs,
             report_job(expectation_check_keys(settings)),
             expectations_job(settings),
+            *(job for name in instances for job in write_back_jobs(name)),
         ],
         schedules=[
             *(sync_schedule(name, settings) for name in instances),
             *(orphan_schedule(name) for name in instances),
             *(audit_schedule(name) for name in instances),
+            *(schedule for dialer in settings.dialers for schedule in write_back_schedules(dialer)),
             *(schedule for name in instances for schedule in tier_schedules(name, settings)),
             report_schedule(settings),
             *(schedule for name in instances for schedule in lead_schedules(name)),

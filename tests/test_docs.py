@@ -132,12 +132,14 @@ def test_every_setting_of_the_file_is_documented() -> None:
     from vici_brain.domain.expectation_policy import ExpectationPolicy  # noqa: PLC0415
     from vici_brain.domain.lead_policy import LeadPolicy  # noqa: PLC0415
     from vici_brain.domain.report_policy import ReportPolicy  # noqa: PLC0415
+    from vici_brain.domain.write_back_policy import PushPolicy, WriteBackPolicy  # noqa: PLC0415
     from vici_brain.settings import ConfigFile, DialerTable, ProofTier  # noqa: PLC0415
 
     text = (PROJECT / "docs" / "configuration.md").read_text()
-    for model in (ConfigFile, DialerTable, ProofTier, LeadPolicy, ReportPolicy, AlertPolicy, ExpectationPolicy):
+    policies = (LeadPolicy, ReportPolicy, AlertPolicy, ExpectationPolicy, WriteBackPolicy, PushPolicy)
+    for model in (ConfigFile, DialerTable, ProofTier, *policies):
         for name in model.model_fields:
-            assert re.search(rf"^\[*{name}\b", text, re.MULTILINE), f"{model.__name__}.{name}"
+            assert re.search(rf"^\[*(dialers\.(write_back\.)?)?{name}\b", text, re.MULTILINE), f"{model.__name__}.{name}"
 
 
 def test_every_target_of_the_makefile_has_a_line_of_help_and_is_no_file() -> None:

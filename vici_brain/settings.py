@@ -8,8 +8,8 @@ import json
 import os
 import re
 import tomllib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Self
@@ -25,7 +25,9 @@ from vici_brain.domain.cron import is_cron
 from vici_brain.domain.expectation_policy import ExpectationPolicy
 from vici_brain.domain.lead_policy import LeadPolicy
 from vici_brain.domain.report_policy import ReportPolicy
+from vici_brain.domain.write_back_policy import WriteAccess, WriteBackPolicy
 from vici_brain.errors import ConfigurationError
+from vici_brain.flows.writing import Site
 from vici_brain.vici.connect import ReadPolicy
 from vici_brain.vici.dialer import Dialer
 
@@ -71,6 +73,7 @@ class DialerTable(_Strict):
     """A multiple of the ledger's 5 minutes: a bucket that no slice holds whole would never count as read."""
     page_rows: Annotated[int, Field(ge=100, le=50_000)] = 5_000
     statement_seconds: Annotated[int, Field(ge=1, le=60)] = 5
+    write_back: WriteBackPolicy | None = None
 
     @model_validator(mode="after")
     def _one_address(self) -> Self:
@@ -128,6 +131,8 @@ class DialerSettings:
     missing: str = ""
     """Which environment variable should have held the address, when it did not."""
     policy: ReadPolicy = field(default_factory=ReadPolicy)
+    write_access: WriteAccess | None = None
+    """``None``: nothing is ever written to this dialer."""
 
     @property
     def simulated(self) -> bool:
@@ -179,6 +184,11 @@ class Settings:
             )
         url = found.url.get_secret_value() if found.url else self.simulated_dialer_url(instance)
         return Dialer(instance, url, found.time_zone, found.policy)
+
+    def site(self, instance: str, dialer: Dialer, brain: Engine, clock: Callable[[], datetime]) -> Site:
+        """What a write to ``instance`` works with; the calls of every configured dialer count for the 30-day rule."""
+        access, names = self.dialer_settings(instance).write_access, [each.name for each in self.dialers]
+        return Site(dialer, brain, access, names, clock, self.stale_after)
 
     def open_brain(self) -> Engine:
         """Brain's engine; starts the embedded PostgreSQL, and migrates that one, when no other is configured."""
@@ -257,7 +267,15 @@ def _dialers(file: ConfigFile, given: Mapping[str, str]) -> tuple[DialerSettings
     names = [table.name for table in file.dialers]
     if len(set(names)) < len(names):
         raise ConfigurationError(f"two dialers have the same name: {', '.join(sorted(names))}")
-    return tuple(_dialer(table, given) for table in file.dialers)
+    return tuple(replace(_dialer(table, given), write_access=_write_access(table.write_back, given)) for table in file.dialers)
+
+
+def _write_access(policy: WriteBackPolicy | None, given: Mapping[str, str]) -> WriteAccess | None:
+    if policy is None:
+        return None
+    named = [name for name in (policy.write_database_url_env, policy.api_password_env) if name is not None]
+    url, password = (_secret(given.get(name or "")) for name in (policy.write_database_url_env, policy.api_password_env))
+    return WriteAccess(policy, url, password, tuple(name for name in named if name not in given))
 
 
 def _dialer(table: DialerTable, given: Mapping[str, str]) -> DialerSettings:

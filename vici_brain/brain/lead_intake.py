@@ -60,3 +60,8 @@ def turn(connection: Connection, mode: Mode, reason: str, by: str) -> bool:
 def brain_first(connection: Connection, since: datetime | None, by: str) -> None:
     """From ``since`` on a lead that enters a dialer without a code of Brain counts as having gone past it."""
     connection.execute(_BRAIN_FIRST, {"since": since, "by": by})
+
+
+def intake_is_open(connection: Connection) -> bool:
+    """Whether leads may flow between Brain and the dialers."""
+    return bool(connection.execute(_READ).one().mode == "open")

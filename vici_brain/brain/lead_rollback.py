@@ -17,7 +17,11 @@ from vici_brain.brain.sql import load
 from vici_brain.errors import ConfigurationError
 
 # Ours, whose rows follow the lead; every other table with a lead_id, or with a foreign key to leads, is a use of it.
-_OURS = ["vici_call_logs", "purged_orphan_calls", "vici_lead_links", "lead_import_items"]
+_OURS = [
+    *("vici_call_logs", "purged_orphan_calls", "vici_lead_links", "lead_import_items"),
+    # What was written to dialers keeps its own record of codes; a lead that is imported again finds its code there.
+    *("vendor_code_writes", "vendor_code_checks", "lead_call_restrictions", "lead_pushes"),
+]
 _USES = text("""
     SELECT c.oid::regclass::text AS relation, quote_ident(a.attname) AS column
     FROM pg_class AS c JOIN pg_attribute AS a ON a.attrelid = c.oid

@@ -69,6 +69,27 @@ class InstanceNames:
         return f"audit_leads_{self.instance}"
 
     @property
+    def vendor_codes(self) -> AssetKey:
+        return AssetKey([self.instance, "vendor_lead_codes"])
+
+    @property
+    def pushed_leads(self) -> AssetKey:
+        return AssetKey([self.instance, "pushed_leads"])
+
+    @property
+    def codes_job(self) -> str:
+        return f"write_vendor_codes_{self.instance}"
+
+    @property
+    def push_job(self) -> str:
+        return f"push_leads_{self.instance}"
+
+    @property
+    def write_pool(self) -> str:
+        """Runs that write to the dialer."""
+        return f"write_{self.instance}"
+
+    @property
     def pipeline(self) -> tuple[AssetKey, ...]:
         """What a sync makes, in order."""
         return (self.call_logs, self.call_metrics, self.orphan_call_logs)

@@ -34,7 +34,9 @@ def job_tags(lane: str, *, seconds: int) -> dict[str, str]:
 def pool_limits(settings: Settings) -> dict[str, int]:
     """What each pool may hold: a dialer two reading runs (the tick and a backfill), its orphans one pass."""
     names = [InstanceNames(dialer.name) for dialer in settings.dialers]
-    return {each.dialer_pool: 2 for each in names} | {each.orphan_pool: 1 for each in names}
+    return (
+        {each.dialer_pool: 2 for each in names} | {each.orphan_pool: 1 for each in names} | {each.write_pool: 1 for each in names}
+    )
 
 
 def freshness(settings: Settings) -> dg.FreshnessPolicy:

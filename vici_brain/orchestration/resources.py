@@ -14,6 +14,7 @@ from sqlalchemy import Engine
 
 from vici_brain.flows.read_calls import SliceDone
 from vici_brain.flows.syncing import Syncing
+from vici_brain.flows.writing import Site
 from vici_brain.settings import Settings
 from vici_brain.vici.dialer import Dialer
 
@@ -45,6 +46,10 @@ class Connections:
     def syncing(self, instance: str, on_slice: Callable[[SliceDone], None] = lambda _: None) -> Syncing:
         """Everything a sync of ``instance`` needs."""
         return Syncing(self.dialer(instance), self.brain, self.clock, self.settings.slow_sync_seconds, on_slice=on_slice)
+
+    def site(self, instance: str) -> Site:
+        """Everything a write to ``instance`` needs."""
+        return self.settings.site(instance, self.dialer(instance), self.brain, self.clock)
 
     def close(self) -> None:
         for dialer in self._dialers.values():

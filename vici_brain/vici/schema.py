@@ -315,6 +315,28 @@ vicidial_campaign_dnc = _table(
     keys=("phone_number",),
 )
 
+# -- what writing to leads has to know: who is on the phone, and what is about to be dialled --
+
+vicidial_live_agents = _table(
+    "vicidial_live_agents",
+    sa.Column("live_agent_id", _whole(9), primary_key=True, autoincrement=True),
+    sa.Column("user", _text(20), unique=True),
+    sa.Column("status", _one_of("READY", "QUEUE", "INCALL", "PAUSED", "CLOSER", "MQUEUE"), server_default="PAUSED"),
+    sa.Column("lead_id", _whole(9), nullable=False, server_default="0"),
+    sa.Column("campaign_id", _text(8)),
+)
+_HOPPER_STATES = ("READY", "QUEUE", "INCALL", "DONE", "HOLD", "DNC", "RHOLD", "RQUEUE")
+vicidial_hopper = _table(
+    "vicidial_hopper",
+    sa.Column("hopper_id", _whole(9), primary_key=True, autoincrement=True),
+    sa.Column("lead_id", _whole(9)),
+    sa.Column("campaign_id", _text(8)),
+    sa.Column("status", _one_of(*_HOPPER_STATES), server_default="READY"),
+    sa.Column("list_id", _big(), nullable=False, server_default="0"),
+    sa.Column("vendor_lead_code", _text(20), server_default=""),
+    keys=("lead_id",),
+)
+
 # -- catalog --
 
 vicidial_lists = _table(
@@ -355,6 +377,7 @@ vicidial_campaigns = _table(
     sa.Column("cid_group_id", _text(20), server_default="---DISABLED---"),
     sa.Column("use_internal_dnc", _one_of("Y", "N", "AREACODE"), server_default="N"),
     sa.Column("use_campaign_dnc", _one_of("Y", "N", "AREACODE"), server_default="N"),
+    sa.Column("use_other_campaign_dnc", _text(8), server_default=""),
     sa.Column("auto_alt_dial", _text(50), server_default="NONE"),
     _yes_no("disable_alter_custdata"),
     _yes_no("hopper_vlc_dup_check"),
@@ -465,6 +488,7 @@ OPTIONAL_TABLES: tuple[str, ...] = (
         "vicidial_cid_groups",
     ),
     *("vicidial_users", "servers"),
+    *("vicidial_live_agents", "vicidial_hopper"),
 )
 REQUIRED_TABLES: tuple[str, ...] = tuple(name for name in metadata.tables if name not in OPTIONAL_TABLES)
 
