@@ -1,0 +1,172 @@
+-- Triggers that keep calls and appointments right. A call is corrected only from evidence, an appointment that exists; without any the
+-- disagreement is flagged and the row left as it was written. Values are defaulted row by row, all else statement by statement.
+CREATE FUNCTION calls_default_direction() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    NEW.direction := 'inbound';
+    RETURN NEW;
+END
+$$;
+CREATE TRIGGER calls_default_direction BEFORE INSERT ON calls
+    FOR EACH ROW WHEN (NEW.direction IS NULL) EXECUTE FUNCTION calls_default_direction();
+
+CREATE FUNCTION calls_customer_link() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF NEW.customer_id IS NULL THEN
+        NEW.customer_link_status := 'unlinked';
+        NEW.customer_linked_at := NULL;
+        NEW.customer_link_method := NULL;
+        NEW.customer_link_confidence := NULL;
+    ELSIF TG_OP = 'INSERT' OR NEW.customer_id IS DISTINCT FROM OLD.customer_id THEN
+        NEW.customer_link_status := 'linked';
+        NEW.customer_linked_at := clock_timestamp();
+        NEW.customer_link_method := coalesce(NEW.customer_link_method, 'phone_match');
+        NEW.customer_link_confidence := coalesce(NEW.customer_link_confidence, 100.00);
+    END IF;
+    RETURN NEW;
+END
+$$;
+CREATE TRIGGER calls_customer_link BEFORE INSERT OR UPDATE OF customer_id ON calls
+    FOR EACH ROW EXECUTE FUNCTION calls_customer_link();
+
+CREATE FUNCTION calls_touch() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    NEW.updated_at := clock_timestamp();
+    RETURN NEW;
+END
+$$;
+CREATE TRIGGER calls_touch BEFORE UPDATE ON calls FOR EACH ROW EXECUTE FUNCTION calls_touch();
+CREATE TRIGGER appointments_touch BEFORE UPDATE ON appointments FOR EACH ROW EXECUTE FUNCTION calls_touch();
+
+CREATE FUNCTION calls_outcome_from_evidence() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF EXISTS (SELECT FROM appointments WHERE call_id = NEW.id) THEN
+        INSERT INTO data_consistency_alerts (alert_type, severity, entity_type, entity_id, description, metadata, detected_at,
+            last_seen_at, auto_corrected, corrected_at, resolution_notes)
+        VALUES ('session_outcome_mismatch', 'critical', 'call', NEW.id,
+            format('call %s was written with outcome %s and appointment_made %s, but has an appointment', NEW.id,
+                coalesce(NEW.session_outcome, 'none'), NEW.appointment_made),
+            jsonb_build_object('session_outcome', NEW.session_outcome, 'appointment_made', NEW.appointment_made),
+            now(), now(), true, clock_timestamp(), 'made to agree with the appointment that exists');
+        NEW.appointment_made := true;
+        NEW.session_outcome := 'appointment_booked';
+        NEW.appointment_link_status := 'linked';
+    END IF;
+    RETURN NEW;
+END
+$$;
+CREATE TRIGGER calls_outcome_from_evidence BEFORE UPDATE OF session_outcome, appointment_made ON calls
+    FOR EACH ROW WHEN ((NEW.session_outcome IS NOT DISTINCT FROM 'appointment_booked') <> NEW.appointment_made)
+    EXECUTE FUNCTION calls_outcome_from_evidence();
+
+CREATE FUNCTION calls_flag_disagreement() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO data_consistency_alerts AS held
+        (alert_type, severity, entity_type, entity_id, description, metadata, detected_at, last_seen_at)
+    SELECT 'session_outcome_mismatch', 'critical', 'call', id,
+        format('call %s has outcome %s and appointment_made %s, and no appointment to tell which is right', id,
+            coalesce(session_outcome, 'none'), appointment_made),
+        jsonb_build_object('session_outcome', session_outcome, 'appointment_made', appointment_made), now(), now()
+    FROM written
+    WHERE (session_outcome IS NOT DISTINCT FROM 'appointment_booked') <> appointment_made
+    ORDER BY id
+    ON CONFLICT (alert_type, entity_type, entity_id) WHERE corrected_at IS NULL AND entity_id IS NOT NULL
+    DO UPDATE SET held_back = held.held_back + 1, last_seen_at = excluded.last_seen_at;
+    RETURN NULL;
+END
+$$;
+CREATE TRIGGER calls_flag_disagreement_inserted AFTER INSERT ON calls REFERENCING NEW TABLE AS written
+    FOR EACH STATEMENT EXECUTE FUNCTION calls_flag_disagreement();
+CREATE FUNCTION calls_flag_changed_disagreement() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    -- Agreement again: what was flagged is over; a flag of this very transaction was premature and never was news.
+    DELETE FROM data_consistency_alerts AS alert USING written
+    WHERE alert.alert_type = 'session_outcome_mismatch' AND alert.entity_type = 'call' AND alert.entity_id = written.id
+      AND alert.corrected_at IS NULL AND alert.detected_at = now() AND alert.told_at IS NULL
+      AND (written.session_outcome IS NOT DISTINCT FROM 'appointment_booked') = written.appointment_made;
+    UPDATE data_consistency_alerts AS alert
+    SET corrected_at = clock_timestamp(), updated_at = clock_timestamp(),
+        auto_corrected = written.appointment_link_status = 'linked',
+        resolution_notes = 'outcome and appointment_made agree again'
+    FROM written
+    WHERE alert.alert_type = 'session_outcome_mismatch' AND alert.entity_type = 'call' AND alert.entity_id = written.id
+      AND alert.corrected_at IS NULL
+      AND (written.session_outcome IS NOT DISTINCT FROM 'appointment_booked') = written.appointment_made;
+    INSERT INTO data_consistency_alerts AS held
+        (alert_type, severity, entity_type, entity_id, description, metadata, detected_at, last_seen_at)
+    SELECT 'session_outcome_mismatch', 'critical', 'call', written.id,
+        format('call %s has outcome %s and appointment_made %s, and no appointment to tell which is right', written.id,
+            coalesce(written.session_outcome, 'none'), written.appointment_made),
+        jsonb_build_object('session_outcome', written.session_outcome, 'appointment_made', written.appointment_made), now(), now()
+    FROM written JOIN before ON before.id = written.id
+    WHERE (written.session_outcome IS NOT DISTINCT FROM 'appointment_booked') <> written.appointment_made
+      AND (written.session_outcome, written.appointment_made) IS DISTINCT FROM (before.session_outcome, before.appointment_made)
+    ORDER BY written.id
+    ON CONFLICT (alert_type, entity_type, entity_id) WHERE corrected_at IS NULL AND entity_id IS NOT NULL
+    DO UPDATE SET held_back = held.held_back + 1, last_seen_at = excluded.last_seen_at;
+    RETURN NULL;
+END
+$$;
+CREATE TRIGGER calls_flag_disagreement_updated AFTER UPDATE ON calls REFERENCING OLD TABLE AS before NEW TABLE AS written
+    FOR EACH STATEMENT EXECUTE FUNCTION calls_flag_changed_disagreement();
+
+CREATE FUNCTION link_booked_calls(gained bigint[]) RETURNS void LANGUAGE sql AS $$
+    UPDATE calls SET appointment_made = true, session_outcome = 'appointment_booked', appointment_link_status = 'linked',
+        booking_failed = false, booking_failure_reason = NULL, requires_manual_processing = false
+    WHERE id = ANY(gained) AND (appointment_made, session_outcome, appointment_link_status, booking_failed)
+        IS DISTINCT FROM (true, 'appointment_booked', 'linked', false);
+    UPDATE data_consistency_alerts SET corrected_at = clock_timestamp(), updated_at = clock_timestamp(), auto_corrected = true,
+        resolution_notes = 'an appointment of the call came'
+    WHERE entity_type = 'call' AND entity_id = ANY(gained) AND corrected_at IS NULL
+      AND alert_type IN ('missing_appointment', 'session_outcome_mismatch', 'inconsistent_link_status')
+$$;
+CREATE FUNCTION unlink_booked_calls(lost bigint[], why text) RETURNS void LANGUAGE sql AS $$
+    WITH bare AS (
+        UPDATE calls SET appointment_made = false, appointment_link_status = 'unlinked',
+            session_outcome = CASE WHEN session_outcome = 'appointment_booked' THEN 'appointment_removed' ELSE session_outcome END
+        WHERE id = ANY(lost) AND (appointment_made OR appointment_link_status = 'linked')
+          AND NOT EXISTS (SELECT FROM appointments WHERE call_id = calls.id)
+        RETURNING id
+    )
+    INSERT INTO data_consistency_alerts (alert_type, severity, entity_type, entity_id, description, detected_at, last_seen_at,
+        auto_corrected, corrected_at, resolution_notes)
+    SELECT 'appointment_removed', 'info', 'call', id, format('the only appointment of call %s was %s', id, why), now(), now(), true,
+        clock_timestamp(), 'the call counts as without an appointment'
+    FROM bare
+$$;
+
+CREATE FUNCTION appointments_inserted() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM link_booked_calls(array_agg(DISTINCT call_id)) FROM written WHERE call_id IS NOT NULL HAVING count(*) > 0;
+    RETURN NULL;
+END
+$$;
+CREATE TRIGGER appointments_inserted AFTER INSERT ON appointments REFERENCING NEW TABLE AS written
+    FOR EACH STATEMENT EXECUTE FUNCTION appointments_inserted();
+
+CREATE FUNCTION appointments_deleted() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM unlink_booked_calls(array_agg(DISTINCT call_id), 'deleted') FROM gone WHERE call_id IS NOT NULL HAVING count(*) > 0;
+    RETURN NULL;
+END
+$$;
+CREATE TRIGGER appointments_deleted AFTER DELETE ON appointments REFERENCING OLD TABLE AS gone
+    FOR EACH STATEMENT EXECUTE FUNCTION appointments_deleted();
+
+CREATE FUNCTION appointments_relinked() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM unlink_booked_calls(array_agg(DISTINCT gone.call_id), 'moved to another call')
+    FROM gone JOIN written USING (id)
+    WHERE gone.call_id IS NOT NULL AND gone.call_id IS DISTINCT FROM written.call_id HAVING count(*) > 0;
+    PERFORM link_booked_calls(array_agg(DISTINCT written.call_id))
+    FROM gone JOIN written USING (id)
+    WHERE written.call_id IS NOT NULL AND gone.call_id IS DISTINCT FROM written.call_id HAVING count(*) > 0;
+    UPDATE data_consistency_alerts AS alert SET corrected_at = clock_timestamp(), updated_at = clock_timestamp(),
+        auto_corrected = true, resolution_notes = 'linked to a call'
+    FROM gone JOIN written USING (id)
+    WHERE alert.entity_type = 'appointment' AND alert.entity_id = written.id AND alert.corrected_at IS NULL
+      AND alert.alert_type = 'orphaned_appointment' AND gone.call_id IS NULL AND written.call_id IS NOT NULL;
+    RETURN NULL;
+END
+$$;
+CREATE TRIGGER appointments_relinked AFTER UPDATE ON appointments REFERENCING OLD TABLE AS gone NEW TABLE AS written
+    FOR EACH STATEMENT EXECUTE FUNCTION appointments_relinked();
