@@ -10,10 +10,14 @@ from datetime import datetime
 import dagster as dg
 
 from brain_assets.call_matches import call_matches
+from brain_assets.calls import appointments, calls
+from brain_assets.consistency_report import daily_consistency_report
 from brain_assets.leads import leads
 from brain_assets.ledger import ledger
 from brain_assets.orphan_matching import match_orphans_job
+from brain_assets.review_queue import process_reviews_job, review_queue, settle_review_job
 from checks.call_logs import call_checks, window_check_keys
+from checks.consistency import consistency_check_keys, consistency_checks
 from checks.ledger import ledger_check_keys, ledger_checks
 from checks.silence import silence_check
 from sensors.call_gaps import call_gaps
@@ -29,6 +33,7 @@ from vici_brain.orchestration.automation import (
     sync_job,
     sync_schedule,
 )
+from vici_brain.orchestration.consistency import consistency_job, consistency_schedules, report_job
 from vici_brain.orchestration.resources import connections_resource, utc_now
 from vici_brain.orchestration.tiers import prove_job, tier_schedules
 from vici_brain.settings import Settings, load_settings
@@ -42,6 +47,10 @@ def definitions_for(settings: Settings, clock: Callable[[], datetime] = utc_now)
     return dg.Definitions(
         assets=[
             leads(),
+            calls(settings),
+            appointments(),
+            review_queue(),
+            daily_consistency_report(),
             *(spec for name in instances for spec in dialer_tables(name)),
             *(ledger(name) for name in instances),
             *(call_logs(name, settings) for name in instances),
@@ -50,6 +59,7 @@ def definitions_for(settings: Settings, clock: Callable[[], datetime] = utc_now)
         asset_checks=[
             *(call_checks(name, settings) for name in instances),
             *(ledger_checks(name, settings) for name in instances),
+            consistency_checks(),
             *(silence_check(dialer) for dialer in settings.dialers),
         ],
         jobs=[
@@ -58,12 +68,17 @@ def definitions_for(settings: Settings, clock: Callable[[], datetime] = utc_now)
             *(prove_job(name) for name in instances),
             *(audit_job(name, ledger_check_keys(name)) for name in instances),
             *orphan_jobs,
+            consistency_job(consistency_check_keys()),
+            report_job(),
+            process_reviews_job(),
+            settle_review_job(),
         ],
         schedules=[
             *(sync_schedule(name, settings) for name in instances),
             *(orphan_schedule(name) for name in instances),
             *(audit_schedule(name) for name in instances),
             *(schedule for name in instances for schedule in tier_schedules(name, settings)),
+            *consistency_schedules(settings),
         ],
         sensors=[
             leads_that_arrived(orphan_jobs, instances),

@@ -20,6 +20,7 @@ from sqlalchemy import Engine, make_url
 from sqlalchemy.exc import ArgumentError
 
 from vici_brain.brain.database import migrate, open_brain
+from vici_brain.domain.consistency_policy import ConsistencyPolicy
 from vici_brain.domain.cron import is_cron
 from vici_brain.errors import ConfigurationError
 from vici_brain.vici.connect import ReadPolicy
@@ -100,6 +101,7 @@ class ConfigFile(_Strict):
     slow_sync_seconds: Annotated[float, Field(gt=0)] = 60.0
     stale_after_minutes: Annotated[int, Field(ge=5)] = 15
     proof_tiers: tuple[ProofTier, ...] = PROOF_TIERS
+    consistency: ConsistencyPolicy = ConsistencyPolicy()
     dialers: Annotated[tuple[DialerTable, ...], Field(min_length=1)] | None = None
 
     @field_validator("proof_tiers")
@@ -138,6 +140,7 @@ class Settings:
     alert_urls: tuple[SecretStr, ...] = ()
     simulated_url: SecretStr | None = None
     proof_tiers: tuple[ProofTier, ...] = PROOF_TIERS
+    consistency: ConsistencyPolicy = field(default_factory=ConsistencyPolicy)
 
     def dialer_settings(self, instance: str) -> DialerSettings:
         for dialer in self.dialers:
@@ -198,6 +201,7 @@ def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
         slow_sync_seconds=file.slow_sync_seconds,
         stale_after=timedelta(minutes=file.stale_after_minutes),
         proof_tiers=file.proof_tiers,
+        consistency=file.consistency,
         simulated_url=_secret(given.get("VICI_SIMULATED_DATABASE_URL")),
         alert_urls=tuple(SecretStr(url) for url in re.split(r"[,\s]+", given.get("ALERT_URLS", "")) if url),
     )

@@ -74,7 +74,9 @@ class Breaker:
         self._after(lambda state, now: succeed(state, self.policy, now, probing=probing), None)
 
     def failed(self, error: BaseException, *, probing: bool = False) -> None:
-        self._after(lambda state, now: fail(state, self.policy, now, probing=probing), scrub(f"{type(error).__name__}: {error}")[:500])
+        self._after(
+            lambda state, now: fail(state, self.policy, now, probing=probing), scrub(f"{type(error).__name__}: {error}")[:500]
+        )
 
     def released(self, *, probing: bool = False) -> None:
         """The caller ended in a way that says nothing about what is guarded."""
@@ -102,9 +104,7 @@ class Breaker:
         connection.execute(_MAKE, {"key": self.key})
         return BreakerState(**connection.execute(_LOCK, {"key": self.key}).one()._asdict())
 
-    def _write(
-        self, connection: Connection, before: BreakerState, after: BreakerState, now: datetime, error: str | None
-    ) -> None:
+    def _write(self, connection: Connection, before: BreakerState, after: BreakerState, now: datetime, error: str | None) -> None:
         if after == before:
             return
         connection.execute(_WRITE, asdict(after) | {"key": self.key, "error": error})

@@ -20,7 +20,7 @@ from vici_brain.brain.database import migrate as migrate_brain
 from vici_brain.brain.database import missing_lead_lookups
 from vici_brain.brain.journal import SyncIdentity
 from vici_brain.brain.overview import Overview
-from vici_brain.cli import orphans, pages, site
+from vici_brain.cli import consistency, orphans, pages, site
 from vici_brain.cli.progress import history_progress
 from vici_brain.domain.windows import BUCKET, Window, floor_to
 from vici_brain.errors import ConfigurationError, DifferenceError, ViciBrainError
@@ -34,6 +34,7 @@ _HELP = "Replicates the call history of ViciDial dialers into Brain (PostgreSQL)
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=_HELP)
 site.register(app)
 orphans.register(app)
+consistency.register(app)
 _err = Console(stderr=True, highlight=False)
 _MOST_DAYS = 3660
 Instances = Annotated[

@@ -12,6 +12,11 @@ LEADS = AssetKey("leads")
 OWNERS = ("team:data-engineering",)
 LANE_TAG = "vici_brain/lane"
 CRM_GROUP = "crm"
+CALLS, APPOINTMENTS, CONSISTENCY_REPORT = AssetKey("calls"), AssetKey("appointments"), AssetKey("daily_consistency_report")
+REVIEW_QUEUE = AssetKey("manual_review_queue")
+CONSISTENCY_GROUP = "consistency"
+CONSISTENCY_JOB, CONSISTENCY_REPORT_JOB = "watch_consistency", "report_consistency"
+REVIEW_JOB, REVIEW_SETTLE_JOB = "process_reviews", "settle_review"
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,6 @@ FROM unnest(CAST(:ids AS bigint[])) AS found (id)
 ORDER BY found.id
 ON CONFLICT (alert_type, entity_type, entity_id) WHERE corrected_at IS NULL AND entity_id IS NOT NULL
 DO UPDATE SET last_seen_at = excluded.last_seen_at, updated_at = excluded.last_seen_at, severity = excluded.severity,
-    held_back = held.held_back + CASE WHEN held.told_at IS NULL THEN 0 ELSE 1 END
+    held_back = held.held_back + CASE WHEN held.told_at > :throttled THEN 1 ELSE 0 END
 RETURNING held.id, held.entity_id, held.held_back, xmax = 0 AS added,
     (held.told_at IS NULL OR held.told_at <= :throttled) AND (xmax <> 0 OR held.held_back = 0) AS is_due
