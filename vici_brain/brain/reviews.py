@@ -5,7 +5,7 @@ Belongs here: rows of manual_review_queue. Does not: deciding what needs a perso
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 
 from sqlalchemy import Connection, Engine, text
@@ -16,7 +16,11 @@ from vici_brain.brain.database import brain_errors
 _PUT = text("""
     INSERT INTO manual_review_queue
         (call_id, retell_call_id, reason, priority, entity_type, entity_key, context, created_at, updated_at)
-    VALUES (:call_id, :retell_call_id, :reason, :priority, :entity_type, :entity_key, CAST(:context AS jsonb), :at, :at)
+    SELECT DISTINCT ON (item.reason, item.entity_type, item.entity_key) item.call_id, item.retell_call_id, item.reason, item.priority,
+        item.entity_type, item.entity_key, item.context, :at, :at
+    FROM jsonb_to_recordset(CAST(:items AS jsonb)) WITH ORDINALITY AS item (call_id bigint, retell_call_id varchar, reason varchar,
+        priority integer, entity_type varchar, entity_key text, context jsonb, position)
+    ORDER BY item.reason, item.entity_type, item.entity_key, item.position DESC
     ON CONFLICT (reason, entity_type, entity_key) WHERE status IN ('pending', 'in_progress')
     DO UPDATE SET context = excluded.context, priority = least(manual_review_queue.priority, excluded.priority),
                   updated_at = excluded.updated_at
@@ -98,22 +102,10 @@ class ReviewItem:
 
 def put_up_for_review(connection: Connection, items: Iterable[ReviewItem], at: datetime) -> int:
     """Queues ``items`` in the caller's transaction; returns how many were not open already."""
-    return sum(
-        connection.execute(
-            _PUT,
-            {
-                "call_id": item.call_id,
-                "retell_call_id": item.retell_call_id,
-                "reason": item.reason,
-                "priority": item.priority,
-                "entity_type": item.entity_type,
-                "entity_key": item.entity_key,
-                "context": json.dumps(dict(item.context), default=str),
-                "at": at,
-            },
-        ).scalar_one()
-        for item in items
-    )
+    rows = [asdict(item) | {"context": dict(item.context)} for item in items]
+    if not rows:
+        return 0
+    return sum(connection.scalars(_PUT, {"items": json.dumps(rows, default=str), "at": at}))
 
 
 class ReviewQueue:

@@ -1,5 +1,7 @@
 -- Triggers that keep calls and appointments right. A call is corrected only from evidence, an appointment that exists; without any the
--- disagreement is flagged and the row left as it was written. Values are defaulted row by row, all else statement by statement.
+-- disagreement is flagged and the row left as it was written. Values are defaulted row by row, all else statement by statement. Plans
+-- are kept from a time when tables may have been empty, so what must walk an index is allowed nothing else: alerts
+-- are found by entity_id, and || '' hides the columns whose indexes would find thousands of them for each.
 CREATE FUNCTION calls_default_direction() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     NEW.direction := 'inbound';
@@ -76,11 +78,12 @@ END
 $$;
 CREATE TRIGGER calls_flag_disagreement_inserted AFTER INSERT ON calls REFERENCING NEW TABLE AS written
     FOR EACH STATEMENT EXECUTE FUNCTION calls_flag_disagreement();
-CREATE FUNCTION calls_flag_changed_disagreement() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION calls_flag_changed_disagreement() RETURNS trigger LANGUAGE plpgsql
+    SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 BEGIN
     -- Agreement again: what was flagged is over; a flag of this very transaction was premature and never was news.
     DELETE FROM data_consistency_alerts AS alert USING written
-    WHERE alert.alert_type = 'session_outcome_mismatch' AND alert.entity_type = 'call' AND alert.entity_id = written.id
+    WHERE alert.alert_type || '' = 'session_outcome_mismatch' AND alert.entity_type || '' = 'call' AND alert.entity_id = written.id
       AND alert.corrected_at IS NULL AND alert.detected_at = now() AND alert.told_at IS NULL
       AND (written.session_outcome IS NOT DISTINCT FROM 'appointment_booked') = written.appointment_made;
     UPDATE data_consistency_alerts AS alert
@@ -88,9 +91,13 @@ BEGIN
         auto_corrected = written.appointment_link_status = 'linked',
         resolution_notes = 'outcome and appointment_made agree again'
     FROM written
-    WHERE alert.alert_type = 'session_outcome_mismatch' AND alert.entity_type = 'call' AND alert.entity_id = written.id
+    WHERE alert.alert_type || '' = 'session_outcome_mismatch' AND alert.entity_type || '' = 'call' AND alert.entity_id = written.id
       AND alert.corrected_at IS NULL
       AND (written.session_outcome IS NOT DISTINCT FROM 'appointment_booked') = written.appointment_made;
+    IF EXISTS (SELECT FROM written WHERE (session_outcome IS NOT DISTINCT FROM 'appointment_booked') <> appointment_made) THEN
+        -- Planned anew for as many rows as there are: a plan made for one row would compare each of ten thousand with each.
+        SET LOCAL enable_hashjoin = on;
+        EXECUTE $flag$
     INSERT INTO data_consistency_alerts AS held
         (alert_type, severity, entity_type, entity_id, description, metadata, detected_at, last_seen_at)
     SELECT 'session_outcome_mismatch', 'critical', 'call', written.id,
@@ -102,30 +109,37 @@ BEGIN
       AND (written.session_outcome, written.appointment_made) IS DISTINCT FROM (before.session_outcome, before.appointment_made)
     ORDER BY written.id
     ON CONFLICT (alert_type, entity_type, entity_id) WHERE corrected_at IS NULL AND entity_id IS NOT NULL
-    DO UPDATE SET held_back = held.held_back + 1, last_seen_at = excluded.last_seen_at;
+    DO UPDATE SET held_back = held.held_back + 1, last_seen_at = excluded.last_seen_at
+        $flag$;
+    END IF;
     RETURN NULL;
 END
 $$;
 CREATE TRIGGER calls_flag_disagreement_updated AFTER UPDATE ON calls REFERENCING OLD TABLE AS before NEW TABLE AS written
     FOR EACH STATEMENT EXECUTE FUNCTION calls_flag_changed_disagreement();
 
-CREATE FUNCTION link_booked_calls(gained bigint[]) RETURNS void LANGUAGE sql AS $$
+CREATE FUNCTION link_booked_calls(gained bigint[]) RETURNS void LANGUAGE sql
+    SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
     UPDATE calls SET appointment_made = true, session_outcome = 'appointment_booked', appointment_link_status = 'linked',
         booking_failed = false, booking_failure_reason = NULL, requires_manual_processing = false
-    WHERE id = ANY(gained) AND (appointment_made, session_outcome, appointment_link_status, booking_failed)
+    FROM unnest(gained) AS gaining (id)
+    WHERE calls.id = gaining.id AND (appointment_made, session_outcome, appointment_link_status, booking_failed)
         IS DISTINCT FROM (true, 'appointment_booked', 'linked', false);
     UPDATE data_consistency_alerts SET corrected_at = clock_timestamp(), updated_at = clock_timestamp(), auto_corrected = true,
         resolution_notes = 'an appointment of the call came'
-    WHERE entity_type = 'call' AND entity_id = ANY(gained) AND corrected_at IS NULL
-      AND alert_type IN ('missing_appointment', 'session_outcome_mismatch', 'inconsistent_link_status')
+    FROM unnest(gained) AS gaining (id)
+    WHERE entity_type || '' = 'call' AND entity_id = gaining.id AND corrected_at IS NULL
+      AND alert_type || '' IN ('missing_appointment', 'session_outcome_mismatch', 'inconsistent_link_status')
 $$;
-CREATE FUNCTION unlink_booked_calls(lost bigint[], why text) RETURNS void LANGUAGE sql AS $$
+CREATE FUNCTION unlink_booked_calls(lost bigint[], why text) RETURNS void LANGUAGE sql
+    SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
     WITH bare AS (
         UPDATE calls SET appointment_made = false, appointment_link_status = 'unlinked',
             session_outcome = CASE WHEN session_outcome = 'appointment_booked' THEN 'appointment_removed' ELSE session_outcome END
-        WHERE id = ANY(lost) AND (appointment_made OR appointment_link_status = 'linked')
-          AND NOT EXISTS (SELECT FROM appointments WHERE call_id = calls.id)
-        RETURNING id
+        FROM unnest(lost) AS losing (id)
+        WHERE calls.id = losing.id AND (appointment_made OR appointment_link_status = 'linked')
+          AND (SELECT count(*) FROM (SELECT FROM appointments WHERE call_id = losing.id LIMIT 1) AS other) = 0
+        RETURNING calls.id
     )
     INSERT INTO data_consistency_alerts (alert_type, severity, entity_type, entity_id, description, detected_at, last_seen_at,
         auto_corrected, corrected_at, resolution_notes)
@@ -152,19 +166,36 @@ $$;
 CREATE TRIGGER appointments_deleted AFTER DELETE ON appointments REFERENCING OLD TABLE AS gone
     FOR EACH STATEMENT EXECUTE FUNCTION appointments_deleted();
 
-CREATE FUNCTION appointments_relinked() RETURNS trigger LANGUAGE plpgsql AS $$
-BEGIN
-    PERFORM unlink_booked_calls(array_agg(DISTINCT gone.call_id), 'moved to another call')
-    FROM gone JOIN written USING (id)
-    WHERE gone.call_id IS NOT NULL AND gone.call_id IS DISTINCT FROM written.call_id HAVING count(*) > 0;
-    PERFORM link_booked_calls(array_agg(DISTINCT written.call_id))
-    FROM gone JOIN written USING (id)
-    WHERE written.call_id IS NOT NULL AND gone.call_id IS DISTINCT FROM written.call_id HAVING count(*) > 0;
+CREATE FUNCTION close_orphan_alerts(linked bigint[]) RETURNS void LANGUAGE sql
+    SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
     UPDATE data_consistency_alerts AS alert SET corrected_at = clock_timestamp(), updated_at = clock_timestamp(),
         auto_corrected = true, resolution_notes = 'linked to a call'
-    FROM gone JOIN written USING (id)
-    WHERE alert.entity_type = 'appointment' AND alert.entity_id = written.id AND alert.corrected_at IS NULL
-      AND alert.alert_type = 'orphaned_appointment' AND gone.call_id IS NULL AND written.call_id IS NOT NULL;
+    FROM unnest(linked) AS linking (id)
+    WHERE alert.entity_type || '' = 'appointment' AND alert.entity_id = linking.id AND alert.corrected_at IS NULL
+      AND alert.alert_type || '' = 'orphaned_appointment'
+$$;
+CREATE FUNCTION appointments_relinked() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    lost bigint[];
+    gained bigint[];
+    found_call bigint[];
+BEGIN
+    -- Planned anew for as many rows as there are.
+    EXECUTE $moved$
+        SELECT array_agg(DISTINCT gone.call_id) FILTER (WHERE gone.call_id IS NOT NULL),
+            array_agg(DISTINCT written.call_id) FILTER (WHERE written.call_id IS NOT NULL),
+            array_agg(written.id) FILTER (WHERE gone.call_id IS NULL)
+        FROM gone JOIN written USING (id) WHERE gone.call_id IS DISTINCT FROM written.call_id
+    $moved$ INTO lost, gained, found_call;
+    IF lost IS NOT NULL THEN
+        PERFORM unlink_booked_calls(lost, 'moved to another call');
+    END IF;
+    IF gained IS NOT NULL THEN
+        PERFORM link_booked_calls(gained);
+    END IF;
+    IF found_call IS NOT NULL THEN
+        PERFORM close_orphan_alerts(found_call);
+    END IF;
     RETURN NULL;
 END
 $$;
