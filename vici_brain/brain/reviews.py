@@ -18,8 +18,8 @@ _PUT = text("""
         (call_id, retell_call_id, reason, priority, entity_type, entity_key, context, created_at, updated_at)
     SELECT DISTINCT ON (item.reason, item.entity_type, item.entity_key) item.call_id, item.retell_call_id, item.reason, item.priority,
         item.entity_type, item.entity_key, item.context, :at, :at
-    FROM jsonb_to_recordset(CAST(:items AS jsonb)) WITH ORDINALITY AS item (call_id bigint, retell_call_id varchar, reason varchar,
-        priority integer, entity_type varchar, entity_key text, context jsonb, position)
+    FROM jsonb_to_recordset(CAST(:items AS jsonb)) AS item (call_id bigint, retell_call_id varchar, reason varchar,
+        priority integer, entity_type varchar, entity_key text, context jsonb, position integer)
     ORDER BY item.reason, item.entity_type, item.entity_key, item.position DESC
     ON CONFLICT (reason, entity_type, entity_key) WHERE status IN ('pending', 'in_progress')
     DO UPDATE SET context = excluded.context, priority = least(manual_review_queue.priority, excluded.priority),
@@ -102,7 +102,7 @@ class ReviewItem:
 
 def put_up_for_review(connection: Connection, items: Iterable[ReviewItem], at: datetime) -> int:
     """Queues ``items`` in the caller's transaction; returns how many were not open already."""
-    rows = [asdict(item) | {"context": dict(item.context)} for item in items]
+    rows = [asdict(item) | {"context": dict(item.context), "position": number} for number, item in enumerate(items)]
     if not rows:
         return 0
     return sum(connection.scalars(_PUT, {"items": json.dumps(rows, default=str), "at": at}))

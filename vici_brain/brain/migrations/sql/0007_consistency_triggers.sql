@@ -78,25 +78,43 @@ END
 $$;
 CREATE TRIGGER calls_flag_disagreement_inserted AFTER INSERT ON calls REFERENCING NEW TABLE AS written
     FOR EACH STATEMENT EXECUTE FUNCTION calls_flag_disagreement();
-CREATE FUNCTION calls_flag_changed_disagreement() RETURNS trigger LANGUAGE plpgsql
-    SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
+CREATE FUNCTION close_alerts(entities bigint[], kind text, types text[], by_itself boolean, note text) RETURNS void LANGUAGE sql
+    SET enable_seqscan = off AS $$
+    UPDATE data_consistency_alerts SET corrected_at = clock_timestamp(), updated_at = clock_timestamp(), auto_corrected = by_itself,
+        resolution_notes = note
+    WHERE id = ANY(ARRAY(
+        SELECT alert.id FROM unnest(entities) AS one (id) CROSS JOIN LATERAL (
+            SELECT id FROM data_consistency_alerts
+            WHERE entity_id = one.id AND entity_type || '' = kind AND alert_type || '' = ANY(types) AND corrected_at IS NULL
+            OFFSET 0
+        ) AS alert))
+$$;
+CREATE FUNCTION drop_premature_flags(entities bigint[]) RETURNS void LANGUAGE sql SET enable_seqscan = off AS $$
+    DELETE FROM data_consistency_alerts
+    WHERE id = ANY(ARRAY(
+        SELECT alert.id FROM unnest(entities) AS one (id) CROSS JOIN LATERAL (
+            SELECT id FROM data_consistency_alerts
+            WHERE entity_id = one.id AND entity_type || '' = 'call' AND alert_type || '' = 'session_outcome_mismatch'
+              AND corrected_at IS NULL AND detected_at = now() AND told_at IS NULL
+            OFFSET 0
+        ) AS alert))
+$$;
+
+CREATE FUNCTION calls_flag_changed_disagreement() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    right_now bigint[];
+    from_evidence bigint[];
 BEGIN
-    -- Agreement again: what was flagged is over; a flag of this very transaction was premature and never was news.
-    DELETE FROM data_consistency_alerts AS alert USING written
-    WHERE alert.alert_type || '' = 'session_outcome_mismatch' AND alert.entity_type || '' = 'call' AND alert.entity_id = written.id
-      AND alert.corrected_at IS NULL AND alert.detected_at = now() AND alert.told_at IS NULL
-      AND (written.session_outcome IS NOT DISTINCT FROM 'appointment_booked') = written.appointment_made;
-    UPDATE data_consistency_alerts AS alert
-    SET corrected_at = clock_timestamp(), updated_at = clock_timestamp(),
-        auto_corrected = written.appointment_link_status = 'linked',
-        resolution_notes = 'outcome and appointment_made agree again'
-    FROM written
-    WHERE alert.alert_type || '' = 'session_outcome_mismatch' AND alert.entity_type || '' = 'call' AND alert.entity_id = written.id
-      AND alert.corrected_at IS NULL
-      AND (written.session_outcome IS NOT DISTINCT FROM 'appointment_booked') = written.appointment_made;
+    SELECT array_agg(id), array_agg(id) FILTER (WHERE appointment_made) INTO right_now, from_evidence FROM written
+    WHERE (session_outcome IS NOT DISTINCT FROM 'appointment_booked') = appointment_made;
+    IF right_now IS NOT NULL AND EXISTS (SELECT FROM data_consistency_alerts WHERE alert_type = 'session_outcome_mismatch' AND corrected_at IS NULL) THEN
+        -- Agreement again: what was flagged is over; a flag of this very transaction was premature and never was news.
+        PERFORM drop_premature_flags(right_now);
+        PERFORM close_alerts(coalesce(from_evidence, '{}'), 'call', ARRAY['session_outcome_mismatch'], true, 'outcome and appointment_made agree again');
+        PERFORM close_alerts(right_now, 'call', ARRAY['session_outcome_mismatch'], false, 'outcome and appointment_made agree again');
+    END IF;
     IF EXISTS (SELECT FROM written WHERE (session_outcome IS NOT DISTINCT FROM 'appointment_booked') <> appointment_made) THEN
         -- Planned anew for as many rows as there are: a plan made for one row would compare each of ten thousand with each.
-        SET LOCAL enable_hashjoin = on;
         EXECUTE $flag$
     INSERT INTO data_consistency_alerts AS held
         (alert_type, severity, entity_type, entity_id, description, metadata, detected_at, last_seen_at)
@@ -119,26 +137,21 @@ CREATE TRIGGER calls_flag_disagreement_updated AFTER UPDATE ON calls REFERENCING
     FOR EACH STATEMENT EXECUTE FUNCTION calls_flag_changed_disagreement();
 
 CREATE FUNCTION link_booked_calls(gained bigint[]) RETURNS void LANGUAGE sql
-    SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
+    SET enable_seqscan = off AS $$
     UPDATE calls SET appointment_made = true, session_outcome = 'appointment_booked', appointment_link_status = 'linked',
         booking_failed = false, booking_failure_reason = NULL, requires_manual_processing = false
-    FROM unnest(gained) AS gaining (id)
-    WHERE calls.id = gaining.id AND (appointment_made, session_outcome, appointment_link_status, booking_failed)
+    WHERE id = ANY(gained) AND (appointment_made, session_outcome, appointment_link_status, booking_failed)
         IS DISTINCT FROM (true, 'appointment_booked', 'linked', false);
-    UPDATE data_consistency_alerts SET corrected_at = clock_timestamp(), updated_at = clock_timestamp(), auto_corrected = true,
-        resolution_notes = 'an appointment of the call came'
-    FROM unnest(gained) AS gaining (id)
-    WHERE entity_type || '' = 'call' AND entity_id = gaining.id AND corrected_at IS NULL
-      AND alert_type || '' IN ('missing_appointment', 'session_outcome_mismatch', 'inconsistent_link_status')
+    SELECT close_alerts(gained, 'call', ARRAY['missing_appointment', 'session_outcome_mismatch', 'inconsistent_link_status'], true,
+        'an appointment of the call came')
 $$;
 CREATE FUNCTION unlink_booked_calls(lost bigint[], why text) RETURNS void LANGUAGE sql
-    SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
+    SET enable_seqscan = off AS $$
     WITH bare AS (
         UPDATE calls SET appointment_made = false, appointment_link_status = 'unlinked',
             session_outcome = CASE WHEN session_outcome = 'appointment_booked' THEN 'appointment_removed' ELSE session_outcome END
-        FROM unnest(lost) AS losing (id)
-        WHERE calls.id = losing.id AND (appointment_made OR appointment_link_status = 'linked')
-          AND (SELECT count(*) FROM (SELECT FROM appointments WHERE call_id = losing.id LIMIT 1) AS other) = 0
+        WHERE id = ANY(lost) AND (appointment_made OR appointment_link_status = 'linked')
+          AND (SELECT count(*) FROM (SELECT FROM appointments WHERE call_id = calls.id LIMIT 1) AS other) = 0
         RETURNING calls.id
     )
     INSERT INTO data_consistency_alerts (alert_type, severity, entity_type, entity_id, description, detected_at, last_seen_at,
@@ -166,14 +179,6 @@ $$;
 CREATE TRIGGER appointments_deleted AFTER DELETE ON appointments REFERENCING OLD TABLE AS gone
     FOR EACH STATEMENT EXECUTE FUNCTION appointments_deleted();
 
-CREATE FUNCTION close_orphan_alerts(linked bigint[]) RETURNS void LANGUAGE sql
-    SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
-    UPDATE data_consistency_alerts AS alert SET corrected_at = clock_timestamp(), updated_at = clock_timestamp(),
-        auto_corrected = true, resolution_notes = 'linked to a call'
-    FROM unnest(linked) AS linking (id)
-    WHERE alert.entity_type || '' = 'appointment' AND alert.entity_id = linking.id AND alert.corrected_at IS NULL
-      AND alert.alert_type || '' = 'orphaned_appointment'
-$$;
 CREATE FUNCTION appointments_relinked() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
     lost bigint[];
@@ -194,7 +199,7 @@ BEGIN
         PERFORM link_booked_calls(gained);
     END IF;
     IF found_call IS NOT NULL THEN
-        PERFORM close_orphan_alerts(found_call);
+        PERFORM close_alerts(found_call, 'appointment', ARRAY['orphaned_appointment'], true, 'linked to a call');
     END IF;
     RETURN NULL;
 END
