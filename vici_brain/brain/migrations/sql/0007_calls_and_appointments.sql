@@ -151,7 +151,7 @@ ALTER TABLE data_consistency_alerts
 COMMENT ON COLUMN data_consistency_alerts.held_back IS 'times it was seen again without being told, since it was last told';
 COMMENT ON COLUMN data_consistency_alerts.told_at IS 'when people were last told';
 COMMENT ON COLUMN data_consistency_alerts.message_id IS 'the outgoing message that told of it';
-CREATE UNIQUE INDEX data_consistency_alerts_open_entity ON data_consistency_alerts (alert_type, entity_type, entity_id)
+CREATE UNIQUE INDEX data_consistency_alerts_open_entity ON data_consistency_alerts (entity_id, alert_type, entity_type)
     WHERE corrected_at IS NULL AND entity_id IS NOT NULL;
 CREATE INDEX data_consistency_alerts_told ON data_consistency_alerts (entity_id, alert_type, told_at) WHERE told_at IS NOT NULL;
 
