@@ -34,7 +34,7 @@ def daily_consistency_report() -> dg.AssetsDefinition:
     @dg.asset(
         key=CONSISTENCY_REPORT,
         deps=[CALLS, APPOINTMENTS],
-        description="One report a day: totals, inconsistencies by type and severity, corrections, top offenders, breaker events, and "
+        description="One report a day: totals, inconsistencies by type, corrections, top offenders, breaker events, and "
         "six goals with what was measured.",
         group_name=CONSISTENCY_GROUP,
         owners=OWNERS,

@@ -4,6 +4,7 @@ Belongs here: ops, jobs and the external asset. Does not: what can be tried agai
 """
 
 from datetime import timedelta
+from typing import Any
 
 import dagster as dg
 from pydantic import Field
@@ -90,7 +91,7 @@ def settle_review_job() -> dg.JobDefinition:
     return settle_review
 
 
-def _report(context: dg.OpExecutionContext, left: list[OpenReviews], done: dict[str, dg.MetadataValue[object]]) -> None:
+def _report(context: dg.OpExecutionContext, left: list[OpenReviews], done: dict[str, dg.MetadataValue[Any]]) -> None:
     shown = {**done, **overview_metadata(left)}
     context.add_output_metadata(shown)
     context.log_event(dg.AssetObservation(REVIEW_QUEUE, metadata=shown))

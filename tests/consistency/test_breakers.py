@@ -3,7 +3,6 @@
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from typing import Any
@@ -38,8 +37,8 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def breaker(brain: Engine, clock: Clock) -> Iterator[Breaker]:
-    yield Breaker(brain, "appointment_booking:service:1", POLICY, clock)
+def breaker(brain: Engine, clock: Clock) -> Breaker:
+    return Breaker(brain, "appointment_booking:service:1", POLICY, clock)
 
 
 def fails(breaker: Breaker, error: Exception | None = None) -> None:

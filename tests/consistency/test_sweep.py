@@ -134,12 +134,14 @@ def test_a_pause_of_any_length_leaves_nothing_unchecked(brain: Engine) -> None: 
     swept(brain)
     untriggered(
         brain,
-        "INSERT INTO calls (session_outcome, direction, updated_at) VALUES ('appointment_booked', 'inbound', now() - interval '5 minutes')",
+        "INSERT INTO calls (session_outcome, direction, updated_at)"
+        " VALUES ('appointment_booked', 'inbound', now() - interval '5 minutes')",
     )
     write(brain, "UPDATE consistency_watermarks SET position = now() - interval '40 days'")
     untriggered(
         brain,
-        "INSERT INTO calls (session_outcome, direction, updated_at) VALUES ('appointment_booked', 'inbound', now() - interval '39 days')",
+        "INSERT INTO calls (session_outcome, direction, updated_at)"
+        " VALUES ('appointment_booked', 'inbound', now() - interval '39 days')",
     )
     assert found(swept(brain)) == {"session_outcome_mismatch": 2}
 

@@ -23,7 +23,8 @@ _MEASURED = text("""
 """)
 _LOCK = text("SELECT retell_call_id FROM calls WHERE id = :call_id FOR UPDATE")
 _BOOKED = text("""
-    SELECT id, external_booking_id FROM appointments WHERE call_id = :call_id AND external_booking_id IS NOT NULL ORDER BY id DESC LIMIT 1
+    SELECT id, external_booking_id FROM appointments WHERE call_id = :call_id AND external_booking_id IS NOT NULL ORDER BY id
+    DESC LIMIT 1
 """)
 _ROLL_BACK = text("""
     UPDATE calls SET appointment_made = false, session_outcome = 'creation_failed', appointment_link_status = 'creation_failed',

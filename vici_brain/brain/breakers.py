@@ -24,7 +24,8 @@ _LOCK = text(f"SELECT {_NAMES} FROM circuit_breaker_states WHERE circuit_key = :
 _MAKE = text("INSERT INTO circuit_breaker_states (circuit_key) VALUES (:key) ON CONFLICT DO NOTHING")
 _WRITE = text(f"""
     UPDATE circuit_breaker_states SET {", ".join(f"{name} = :{name}" for name in _COLUMNS)},
-        metadata = CASE WHEN CAST(:error AS text) IS NULL THEN metadata ELSE jsonb_build_object('last_error', CAST(:error AS text)) END,
+        metadata = CASE WHEN CAST(:error AS text) IS NULL THEN metadata ELSE jsonb_build_object('last_error', CAST(:error AS
+        text)) END,
         updated_at = clock_timestamp()
     WHERE circuit_key = :key
 """)  # noqa: S608 - the same

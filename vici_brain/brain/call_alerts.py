@@ -1,6 +1,7 @@
 """Alerts about calls and appointments: one open for each matter, told at most once within the throttle, the rest counted.
 
-Belongs here: rows of data_consistency_alerts of entities with a number. Does not: rules (brain/consistency), dialers (brain/alerts).
+Belongs here: rows of data_consistency_alerts of entities with a number. Does not: rules (brain/consistency), dialers
+(brain/alerts).
 """
 
 from collections.abc import Sequence
@@ -17,7 +18,8 @@ _CORRECTED = text("""
     WHERE alert_type = :alert_type AND entity_type = :entity_type AND entity_id = ANY(:ids) AND corrected_at IS NULL
 """)
 _OVER = text("""
-    UPDATE data_consistency_alerts SET corrected_at = :at, updated_at = :at, resolution_notes = 'no longer so when it was looked at'
+    UPDATE data_consistency_alerts SET corrected_at = :at, updated_at = :at, resolution_notes = 'no longer so when it was
+    looked at'
     WHERE alert_type = :alert_type AND entity_type = :entity_type AND corrected_at IS NULL AND entity_id IS NOT NULL
       AND NOT entity_id = ANY(:ids)
     RETURNING id
@@ -73,8 +75,9 @@ def told(connection: Connection, alerts: Sequence[int], message_id: int, at: dat
     connection.execute(_TOLD, {"ids": list(alerts), "message_id": message_id, "at": at})
 
 
-def corrected(connection: Connection, alert_type: str, entity_type: str, ids: Sequence[int], note: str, at: datetime) -> None:
-    values = {"alert_type": alert_type, "entity_type": entity_type, "ids": list(ids), "note": note, "at": at}
+def corrected(connection: Connection, kind: tuple[str, str], ids: Sequence[int], note: str, at: datetime) -> None:
+    """Closes the open alerts of a ``kind`` (alert and entity type) about ``ids``: they were put right without a person."""
+    values = {"alert_type": kind[0], "entity_type": kind[1], "ids": list(ids), "note": note, "at": at}
     connection.execute(_CORRECTED, values)
 
 

@@ -1,9 +1,11 @@
 """The rules by which calls and appointments agree: who breaks which, how many, and examples of them.
 
-Belongs here: the rules' conditions and the questions built on them. Does not: alerts (brain/call_alerts), corrections (here only the two
+Belongs here: the rules' conditions and the questions built on them. Does not: alerts (brain/call_alerts), corrections (here
+only the two
 that are certain), or when to look (orchestration).
 
-Each rule is one condition. Counting, sampling, the sweep and the look at a single call are built on it, so that they cannot differ.
+Each rule is one condition. Counting, sampling, the sweep and the look at a single call are built on it, so that they cannot
+differ.
 """
 
 from dataclasses import dataclass
@@ -53,7 +55,8 @@ RULES = (
         True,
         "call",
         _CALLS,
-        "appointment_made AND vanished_at IS NULL AND NOT EXISTS (SELECT FROM appointments WHERE appointments.call_id = entity.id)",
+        "appointment_made AND vanished_at IS NULL AND"
+        " NOT EXISTS (SELECT FROM appointments WHERE appointments.call_id = entity.id)",
         "counts as having made an appointment, but there is none",
         "Enter the appointment with call_id, or set appointment_made to false; the review queue holds each call.",
         grace=timedelta(minutes=1),
@@ -108,7 +111,8 @@ RULES = (
 _CHECKED_CALL = tuple(rule for rule in RULES if rule.entity_type == "call")
 _BY_BOOKING = text("""
     UPDATE appointments SET call_id = calls.id FROM calls
-    WHERE appointments.call_id IS NULL AND appointments.source = 'retell_webhook' AND calls.retell_call_id = appointments.retell_call_id
+    WHERE appointments.call_id IS NULL AND appointments.source = 'retell_webhook' AND calls.retell_call_id =
+    appointments.retell_call_id
     RETURNING appointments.id
 """)
 _DIRECTION = text("UPDATE calls SET direction = 'inbound' WHERE direction IS NULL RETURNING id")

@@ -1,6 +1,7 @@
 """What a day of calls and appointments looks like in numbers, and the reports made of them.
 
-Belongs here: counting a period, keeping a report. Does not: judging the numbers or putting them into words (flows/report_consistency).
+Belongs here: counting a period, keeping a report. Does not: judging the numbers or putting them into words
+(flows/report_consistency).
 """
 
 import json
@@ -41,7 +42,8 @@ _HOURS = text("""
     GROUP BY 1 ORDER BY 1
 """)
 _BREAKERS = text("""
-    SELECT circuit_key, count(*) FILTER (WHERE new_state = 'open') AS opened, count(*) FILTER (WHERE new_state = 'closed') AS closed
+    SELECT circuit_key, count(*) FILTER (WHERE new_state = 'open') AS opened, count(*) FILTER (WHERE new_state = 'closed') AS
+    closed
     FROM circuit_breaker_events WHERE happened_at >= :start AND happened_at < :end GROUP BY circuit_key ORDER BY opened DESC, 1
 """)
 # Recovery: from the last opening to the close, so that it measures the breaker and not the outage.
@@ -51,7 +53,8 @@ _SPEEDS = text("""
             WHERE validated_at >= :start AND validated_at < :end) AS validation_ms,
         (SELECT max(extract(epoch FROM shut.happened_at - (
             SELECT max(opening.happened_at) FROM circuit_breaker_events AS opening
-            WHERE opening.circuit_key = shut.circuit_key AND opening.new_state = 'open' AND opening.happened_at <= shut.happened_at)))
+            WHERE opening.circuit_key = shut.circuit_key AND opening.new_state = 'open' AND opening.happened_at <=
+            shut.happened_at)))
             FROM circuit_breaker_events AS shut
             WHERE shut.new_state = 'closed' AND shut.happened_at >= :start AND shut.happened_at < :end) AS recovery_s,
         (SELECT percentile_cont(0.95) WITHIN GROUP (ORDER BY extract(epoch FROM message.sent_at - alert.detected_at))
@@ -60,9 +63,11 @@ _SPEEDS = text("""
 """)
 _REVIEWS = text("SELECT count(*) FROM manual_review_queue WHERE status IN ('pending', 'in_progress')")
 _KEEP = text("""
-    INSERT INTO daily_consistency_reports AS held (report_date, time_zone, period_start, period_end, total_calls, total_appointments,
+    INSERT INTO daily_consistency_reports AS held (report_date, time_zone, period_start, period_end, total_calls,
+    total_appointments,
         total_inconsistencies, consistency_rate, figures, markdown, created_at, updated_at)
-    VALUES (:day, :zone, :start, :end, :calls, :appointments, :inconsistencies, :rate, CAST(:figures AS jsonb), :markdown, :at, :at)
+    VALUES (:day, :zone, :start, :end, :calls, :appointments, :inconsistencies, :rate, CAST(:figures AS jsonb), :markdown, :at,
+    :at)
     ON CONFLICT (report_date) DO UPDATE SET time_zone = excluded.time_zone, period_start = excluded.period_start,
         period_end = excluded.period_end, total_calls = excluded.total_calls, total_appointments = excluded.total_appointments,
         total_inconsistencies = excluded.total_inconsistencies, consistency_rate = excluded.consistency_rate,
@@ -121,7 +126,10 @@ class ConsistencyFigures:
         with brain_errors(), self._engine.connect() as connection:
             totals, speeds = connection.execute(_TOTALS, span).one(), connection.execute(_SPEEDS, span).one()
             return Figures(
-                *totals,
+                calls=totals.calls,
+                appointments=totals.appointments,
+                booking_errors=totals.booking_errors,
+                inconsistent_calls=totals.inconsistent_calls,
                 alerts=tuple(AlertCount(**row._asdict()) for row in connection.execute(_ALERTS, span)),
                 top=tuple((row.alert_type, row.description, row.times + row.held_back) for row in connection.execute(_TOP, span)),
                 hours={row.hour: row.found for row in connection.execute(_HOURS, span)},

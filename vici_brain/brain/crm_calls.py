@@ -40,7 +40,8 @@ class CrmCalls:
     def feed(self, batch: int = BATCH) -> Fed:
         """Brings calls into step with the dialers' calls, in batches of a transaction each; the watermark moves at the end.
 
-        The first time every call is looked at, later those that changed. A pass that was cut off is made again; nothing is fed twice.
+        The first time every call is looked at, later those that changed. A pass that was cut off is made again; nothing is fed
+        twice.
         """
         with brain_errors(), self._engine.begin() as connection:
             to, since = horizon(connection), position(connection, WATERMARK)

@@ -16,7 +16,8 @@ from vici_brain.brain.database import brain_errors
 _PUT = text("""
     INSERT INTO manual_review_queue
         (call_id, retell_call_id, reason, priority, entity_type, entity_key, context, created_at, updated_at)
-    SELECT DISTINCT ON (item.reason, item.entity_type, item.entity_key) item.call_id, item.retell_call_id, item.reason, item.priority,
+    SELECT DISTINCT ON (item.reason, item.entity_type, item.entity_key) item.call_id, item.retell_call_id, item.reason,
+    item.priority,
         item.entity_type, item.entity_key, item.context, :at, :at
     FROM jsonb_to_recordset(CAST(:items AS jsonb)) AS item (call_id bigint, retell_call_id varchar, reason varchar,
         priority integer, entity_type varchar, entity_key text, context jsonb, position integer)
@@ -55,7 +56,8 @@ _CLOSE = text("""
 """)
 # What a person says of an item is said of its alert too: dismissed means that there was nothing wrong.
 _ALERT = text("""
-    UPDATE data_consistency_alerts SET corrected_at = :at, updated_at = :at, false_positive = :false_positive, resolution_notes = :note
+    UPDATE data_consistency_alerts SET corrected_at = :at, updated_at = :at, false_positive = :false_positive, resolution_notes
+    = :note
     WHERE entity_type = 'call' AND entity_id = :call_id AND alert_type = :reason AND corrected_at IS NULL
 """)
 

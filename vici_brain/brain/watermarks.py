@@ -1,14 +1,16 @@
 """How far the feed of calls and the sweep have looked, so that a pause of any length leaves nothing out.
 
-Belongs here: rows of consistency_watermarks, and the instant before which no change can still appear. Does not: what is looked at.
+Belongs here: rows of consistency_watermarks, and the instant before which no change can still appear. Does not: what is looked
+at.
 """
 
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, text
 
-# A change carries the clock of its own moment but shows at its commit: nothing older than the oldest writer at work can appear any more.
-# Other roles' transactions may be hidden, and some instants are taken just before their transaction: for these there is the margin.
+# A change carries the clock of its own moment but shows at its commit: nothing older than the oldest writer at work can appear
+# any more. Other roles' transactions may be hidden, and some instants are taken just before their transaction: for these there is the
+# margin.
 _HORIZON = text("""
     SELECT least(clock_timestamp(),
         (SELECT min(xact_start) FROM pg_stat_activity

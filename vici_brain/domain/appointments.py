@@ -38,7 +38,9 @@ def fault_of(
     booking_id: str | None = None,
     oldest: timedelta = timedelta(seconds=300),
 ) -> str | None:
-    """Why the appointment is not right, or ``None``. An age of exactly ``oldest`` passes; ``booking_id`` ``None`` asks for no booking."""
+    """Why the appointment is not right, or ``None``. An age of exactly ``oldest`` passes; ``booking_id`` ``None`` asks for no
+    booking.
+    """
     if appointment is None:
         return "appointment_not_found"
     if appointment.call_id is None:

@@ -1,6 +1,7 @@
 """A circuit breaker as a rule: which state follows from which, and who may pass.
 
-Belongs here: states, counters and transitions, from values and an instant. Does not: where a state is kept and how callers that come
+Belongs here: states, counters and transitions, from values and an instant. Does not: where a state is kept and how callers
+that come
 at once are told apart (brain/breakers). There is no way to force a breaker closed: it closes when what it guards works again.
 """
 

@@ -1,6 +1,7 @@
 """For the systems that book: an attempt under a breaker with retries, the validation of what it made, and what follows a failure.
 
-Belongs here: the order of these steps. Does not: the five checks (domain/appointments), breakers (flows/guarding), or booking itself.
+Belongs here: the order of these steps. Does not: the five checks (domain/appointments), breakers (flows/guarding), or booking
+itself.
 
 A booking that exists at the calendar is never rolled back: people were told of it. Its call goes to a person instead.
 """
@@ -104,7 +105,9 @@ def retry_with_backoff(
     jitter: Callable[[], float] = random.random,
     retriable: tuple[type[Exception], ...] = (RetriableError,),
 ) -> T:
-    """Does ``work`` until it succeeds, at most ``attempts`` times; an open breaker ends it at once, for it would only refuse again."""
+    """Does ``work`` until it succeeds, at most ``attempts`` times; an open breaker ends it at once, for it would only refuse
+    again.
+    """
 
     def wait(state: RetryCallState) -> float:
         return wait_before(state.attempt_number, jitter())

@@ -1,6 +1,7 @@
 """The daily report on calls and appointments: a local day in numbers, held against its goals, in words, kept and told.
 
-Belongs here: which day, the goals, the words. Does not: counting (brain/consistency_figures), pictures (orchestration), or sending.
+Belongs here: which day, the goals, the words. Does not: counting (brain/consistency_figures), pictures (orchestration), or
+sending.
 """
 
 from collections.abc import Sequence
@@ -68,7 +69,9 @@ def local_day(day: date, zone: str) -> tuple[datetime, datetime]:
 
 
 def report_consistency(brain: Engine, now: datetime, zone: str, day: date | None = None) -> ConsistencyReport:
-    """Reports ``day`` (default: the one before ``now`` in ``zone``); kept, and told once: a second report of a day is only kept."""
+    """Reports ``day`` (default: the one before ``now`` in ``zone``); kept, and told once: a second report of a day is only
+    kept.
+    """
     day = day or now.astimezone(ZoneInfo(zone)).date() - timedelta(days=1)
     start, end = local_day(day, zone)
     figures = ConsistencyFigures(brain).of(start, end)
@@ -94,9 +97,11 @@ def in_words(day: date, zone: str, figures: Figures, goals: Sequence[Goal]) -> s
     opened = sum(each.open for each in figures.alerts)
     parts = [
         f"## Calls and appointments on {day} ({zone})",
-        f"{figures.calls:,} calls, {figures.appointments:,} appointments, {figures.inconsistencies:,} inconsistencies: "
-        f"{corrected:,} corrected automatically, {by_hand:,} otherwise, {opened:,} open. "
-        f"{figures.booking_errors:,} bookings failed. {figures.open_reviews:,} items wait for a person.",
+        (
+            f"{figures.calls:,} calls, {figures.appointments:,} appointments, {figures.inconsistencies:,} inconsistencies: "
+            f"{corrected:,} corrected automatically, {by_hand:,} otherwise, {opened:,} open. "
+            f"{figures.booking_errors:,} bookings failed. {figures.open_reviews:,} items wait for a person."
+        ),
         _table(("goal", "measured", "bound", ""), [_goal(goal) for goal in goals]),
     ]
     if figures.alerts:

@@ -1,6 +1,7 @@
 """The sweep: what changed since the last one is held against every rule; offenders become alerts, the certain ones are put right.
 
-Belongs here: the order of one sweep. Does not: the rules (brain/consistency), or what people do about an item of the review queue.
+Belongs here: the order of one sweep. Does not: the rules (brain/consistency), or what people do about an item of the review
+queue.
 """
 
 from dataclasses import dataclass, field
@@ -51,7 +52,7 @@ def sweep(brain: Engine, now: datetime, policy: ConsistencyPolicy) -> Sweep:
             work.apply(rule, since if rule.name != "recent_failures" else max(since or now - RECENT, now - RECENT))
         # A booking that still had its grace is looked at again.
         advance(connection, WATERMARK, to)
-    return Sweep(since, to, **work.totals(), seconds=round(perf_counter() - started, 3))
+    return work.result(since, to, round(perf_counter() - started, 3))
 
 
 class _Sweeping:
@@ -80,23 +81,26 @@ class _Sweeping:
         if rule.entity_type != "call" or rule.name != "session_outcome_mismatch":
             self._closed += close_others(self._connection, rule.name, rule.entity_type, still, self._now)
 
-    def totals(self) -> "dict[str, object]":
-        return {
-            "found": self._found,
-            "new_alerts": self._new,
-            "told": self._told,
-            "held_back": self._held,
-            "auto_corrected": self._fixed,
-            "closed": self._closed,
-            "put_up_for_review": self._queued,
-        }
+    def result(self, since: datetime | None, until: datetime, seconds: float) -> Sweep:
+        return Sweep(
+            since,
+            until,
+            self._found,
+            self._new,
+            self._told,
+            self._held,
+            self._fixed,
+            self._closed,
+            self._queued,
+            seconds,
+        )
 
     def _correct(self, rule: Rule) -> set[int]:
         if rule.name not in CORRECTIONS:
             return set()
         statement, note = CORRECTIONS[rule.name]
         fixed = list(self._connection.scalars(statement))
-        corrected(self._connection, rule.name, rule.entity_type, fixed, note, self._now)
+        corrected(self._connection, (rule.name, rule.entity_type), fixed, note, self._now)
         self._fixed += len(fixed)
         return set(fixed)
 

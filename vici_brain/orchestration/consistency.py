@@ -22,7 +22,7 @@ def consistency_job(checks: Sequence[dg.AssetCheckKey]) -> Any:
     return dg.define_asset_job(
         CONSISTENCY_JOB,
         selection=dg.AssetSelection.assets(CALLS).without_checks() | dg.AssetSelection.checks(*checks),
-        description="Feeds calls from the dialers' matched calls, sweeps what changed for disagreement, and runs the standing checks",
+        description="Feeds calls from the dialers' matched calls, sweeps what changed, and runs the standing checks",
         tags=job_tags("watch_consistency", seconds=1800),
         executor_def=dg.in_process_executor,
     )
