@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection, text
 
 # A change carries the clock of its own moment but shows at its commit: nothing older than the oldest writer at work can appear
-# any more. Other roles' transactions may be hidden, and some instants are taken just before their transaction: for these there is the
+# any more. Other roles' transactions may be hidden, and some instants are taken just before their transaction: hence the
 # margin.
 _HORIZON = text("""
     SELECT least(clock_timestamp(),
