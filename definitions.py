@@ -11,13 +11,17 @@ import dagster as dg
 
 from brain_assets.call_matches import call_matches
 from brain_assets.call_report import daily_call_report
+from brain_assets.calls import appointments, calls
+from brain_assets.consistency_report import daily_consistency_report
 from brain_assets.lead_links import dialer_leads, lead_audit, lead_links
 from brain_assets.leads import leads
 from brain_assets.ledger import ledger
 from brain_assets.orphan_matching import match_orphans_job
 from brain_assets.outgoing_messages import outgoing_messages
+from brain_assets.review_queue import process_reviews_job, review_queue, settle_review_job
 from checks.alerts import alert_check
 from checks.call_logs import call_checks, window_check_keys
+from checks.consistency import consistency_check_keys, consistency_checks
 from checks.expectations import expectation_check_keys, expectation_checks, expectations_job
 from checks.lead_metrics import lead_metrics
 from checks.ledger import ledger_check_keys, ledger_checks
@@ -40,6 +44,8 @@ from vici_brain.orchestration.automation import (
     sync_schedule,
 )
 from vici_brain.orchestration.call_report import report_job, report_schedule
+from vici_brain.orchestration.consistency import consistency_job, consistency_schedules
+from vici_brain.orchestration.consistency import report_job as consistency_report_job
 from vici_brain.orchestration.leads import audit_job as lead_audit_job
 from vici_brain.orchestration.leads import import_job as lead_import_job
 from vici_brain.orchestration.leads import lead_schedules
@@ -59,6 +65,7 @@ def definitions_for(settings: Settings, clock: Callable[[], datetime] = utc_now)
         *(call_checks(name, settings) for name in instances),
         *(ledger_checks(name, settings) for name in instances),
         *(lead_metrics(name) for name in instances),
+        consistency_checks(),
         *(silence_check(dialer) for dialer in settings.dialers),
         expectation_checks(settings),
         alert_check(),
@@ -66,6 +73,10 @@ def definitions_for(settings: Settings, clock: Callable[[], datetime] = utc_now)
     return dg.Definitions(
         assets=[
             leads(),
+            calls(settings),
+            appointments(),
+            review_queue(),
+            daily_consistency_report(),
             *(spec for name in instances for spec in dialer_tables(name)),
             *(ledger(name) for name in instances),
             *(call_logs(name, settings) for name in instances),
@@ -88,6 +99,10 @@ def definitions_for(settings: Settings, clock: Callable[[], datetime] = utc_now)
             report_job(expectation_check_keys(settings)),
             expectations_job(settings),
             *(job for name in instances for job in write_back_jobs(name)),
+            consistency_job(consistency_check_keys()),
+            consistency_report_job(),
+            process_reviews_job(),
+            settle_review_job(),
         ],
         schedules=[
             *(sync_schedule(name, settings) for name in instances),
@@ -97,6 +112,7 @@ def definitions_for(settings: Settings, clock: Callable[[], datetime] = utc_now)
             *(schedule for name in instances for schedule in tier_schedules(name, settings)),
             report_schedule(settings),
             *(schedule for name in instances for schedule in lead_schedules(name)),
+            *consistency_schedules(settings),
         ],
         sensors=[
             leads_that_arrived(orphan_jobs, instances),

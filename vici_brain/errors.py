@@ -49,5 +49,9 @@ class BusyError(RetriableError):
     """Another run holds the lane; it is not an error of this run's own."""
 
 
+class CircuitOpenError(RetriableError):
+    """A circuit breaker refused at once: what it guards failed several times in a row and rests until a probe."""
+
+
 class DifferenceError(ViciBrainError):
     """Brain and a dialer were found not to hold the same; the finding itself has been written down already."""

@@ -21,6 +21,7 @@ from sqlalchemy.exc import ArgumentError
 
 from vici_brain.brain.database import migrate, open_brain
 from vici_brain.domain.alert_policy import AlertPolicy
+from vici_brain.domain.consistency_policy import ConsistencyPolicy
 from vici_brain.domain.cron import is_cron
 from vici_brain.domain.expectation_policy import ExpectationPolicy
 from vici_brain.domain.lead_policy import LeadPolicy
@@ -111,6 +112,7 @@ class ConfigFile(_Strict):
     alerts: AlertPolicy = AlertPolicy()
     expectations: ExpectationPolicy = ExpectationPolicy()
     leads: LeadPolicy = LeadPolicy()
+    consistency: ConsistencyPolicy = ConsistencyPolicy()
     dialers: Annotated[tuple[DialerTable, ...], Field(min_length=1)] | None = None
 
     @field_validator("proof_tiers")
@@ -155,6 +157,7 @@ class Settings:
     alerts: AlertPolicy = field(default_factory=AlertPolicy)
     expectations: ExpectationPolicy = field(default_factory=ExpectationPolicy)
     leads: LeadPolicy = field(default_factory=LeadPolicy)
+    consistency: ConsistencyPolicy = field(default_factory=ConsistencyPolicy)
 
     def dialer_settings(self, instance: str) -> DialerSettings:
         for dialer in self.dialers:
@@ -224,6 +227,7 @@ def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
         alerts=file.alerts,
         expectations=file.expectations,
         leads=file.leads,
+        consistency=file.consistency,
         simulated_url=_secret(given.get("VICI_SIMULATED_DATABASE_URL")),
         alert_urls=tuple(SecretStr(url) for url in re.split(r"[,\s]+", given.get("ALERT_URLS", "")) if url),
     )

@@ -242,6 +242,11 @@ data_consistency_alerts = Table(
     Column("resolution_notes", Text),
     Column("created_at", _INSTANT, nullable=False, server_default=func.now()),
     Column("updated_at", _INSTANT, nullable=False, server_default=func.now()),
+    Column("held_back", Integer, nullable=False, server_default="0"),
+    Column("last_seen_at", _INSTANT),
+    Column("told_at", _INSTANT),
+    Column("message_id", BigInteger),
+    Column("false_positive", Boolean, nullable=False, server_default="false"),
 )
 
 # The CRM's own table: only the columns that are used here, and only these are required of it.

@@ -20,7 +20,7 @@ from vici_brain.brain.database import migrate as migrate_brain
 from vici_brain.brain.database import missing_lead_lookups
 from vici_brain.brain.journal import SyncIdentity
 from vici_brain.brain.overview import Overview
-from vici_brain.cli import alerts, expectations, leads, orphans, pages, reports, site, write_back
+from vici_brain.cli import alerts, consistency, expectations, leads, orphans, pages, reports, site, write_back
 from vici_brain.cli.progress import history_progress
 from vici_brain.domain.windows import BUCKET, Window, floor_to
 from vici_brain.errors import ConfigurationError, DifferenceError, ViciBrainError
@@ -39,6 +39,7 @@ expectations.register(app)
 alerts.register(app)
 leads.register(app)
 write_back.register(app)
+consistency.register(app)
 _err = Console(stderr=True, highlight=False)
 _MOST_DAYS = 3660
 Instances = Annotated[

@@ -19,6 +19,11 @@ SHOW_TAG = "vici_brain/only_show"
 """On runs that read nothing and only show in Dagster what the ledger has."""
 CRM_GROUP = "crm"
 REPORTS_GROUP = "reports"
+CALLS, APPOINTMENTS, CONSISTENCY_REPORT = AssetKey("calls"), AssetKey("appointments"), AssetKey("daily_consistency_report")
+REVIEW_QUEUE = AssetKey("manual_review_queue")
+CONSISTENCY_GROUP = "consistency"
+CONSISTENCY_JOB, CONSISTENCY_REPORT_JOB = "watch_consistency", "report_consistency"
+REVIEW_JOB, REVIEW_SETTLE_JOB = "process_reviews", "settle_review"
 
 
 @dataclass(frozen=True, slots=True)

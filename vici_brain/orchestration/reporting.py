@@ -16,7 +16,7 @@ from sqlalchemy.dialects import postgresql
 from vici_brain.brain.calls import MergeCounts
 from vici_brain.brain.journal import SyncIdentity
 from vici_brain.domain.windows import BUCKET
-from vici_brain.errors import RetriableError, ViciBrainError
+from vici_brain.errors import CircuitOpenError, RetriableError, ViciBrainError
 from vici_brain.flows.read_calls import SliceDone
 from vici_brain.orchestration.asset_keys import SHOW_TAG
 from vici_brain.orchestration.automation import RETRY
@@ -95,7 +95,9 @@ def as_failures(context: StepContext) -> Iterator[None]:
     try:
         yield
     except ViciBrainError as error:
-        if isinstance(error, RetriableError) and context.retry_number < RETRY.max_retries:
+        # An open breaker would refuse again; what was not read is asked for once more by whoever watches the ledger.
+        is_worth_it = isinstance(error, RetriableError) and not isinstance(error, CircuitOpenError)
+        if is_worth_it and context.retry_number < RETRY.max_retries:
             context.log.warning("try %d failed: %s", context.retry_number + 1, error)
             wait = RETRY.calculate_delay(context.retry_number + 1)
             raise dg.RetryRequested(max_retries=RETRY.max_retries, seconds_to_wait=wait) from error

@@ -12,6 +12,8 @@ from datetime import UTC, datetime
 import dagster as dg
 from sqlalchemy import Engine
 
+from vici_brain.brain.breakers import Breaker
+from vici_brain.flows.guarding import GuardedDialer
 from vici_brain.flows.read_calls import SliceDone
 from vici_brain.flows.syncing import Syncing
 from vici_brain.flows.writing import Site
@@ -40,8 +42,12 @@ class Connections:
 
     def dialer(self, instance: str) -> Dialer:
         if instance not in self._dialers:
-            self._dialers[instance] = self.settings.open_dialer(instance)
+            self._dialers[instance] = GuardedDialer(self.settings.open_dialer(instance), lambda: self._breaker(instance))
         return self._dialers[instance]
+
+    def _breaker(self, instance: str) -> Breaker:
+        """Of one dialer; every run and tick of any process sees the same."""
+        return Breaker(self.brain, f"dialer:{instance}", self.settings.consistency.breaker, self.clock)
 
     def syncing(self, instance: str, on_slice: Callable[[SliceDone], None] = lambda _: None) -> Syncing:
         """Everything a sync of ``instance`` needs."""

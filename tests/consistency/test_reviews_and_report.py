@@ -1,0 +1,153 @@
+"""The review queue as people and the hourly pass use it, and the daily report with its measured goals."""
+
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+from builders import ask, one
+from crm import BOOKED, appointment, call, count, untriggered, write
+from sqlalchemy import Engine
+
+from vici_brain.brain.breakers import Breaker
+from vici_brain.brain.database import brain_now
+from vici_brain.brain.reviews import ReviewItem, ReviewQueue, put_up_for_review
+from vici_brain.domain.breaker import BreakerPolicy
+from vici_brain.domain.consistency_policy import ConsistencyPolicy
+from vici_brain.errors import RetriableError
+from vici_brain.flows.book_appointment import validate_appointment_creation
+from vici_brain.flows.guarding import guarded
+from vici_brain.flows.process_reviews import process_reviews
+from vici_brain.flows.report_consistency import local_day, report_consistency
+from vici_brain.flows.watch_consistency import sweep
+
+ZONE = "America/New_York"
+
+
+def soon(brain: Engine) -> datetime:
+    return brain_now(brain) + timedelta(minutes=2)
+
+
+def test_the_most_urgent_and_oldest_come_first_and_a_matter_is_one_item(brain: Engine) -> None:  # F142
+    now = brain_now(brain)
+    items = [ReviewItem("a", "call", "1"), ReviewItem("b", "call", "2", 1), ReviewItem("a", "call", "1", 3, {"n": 2})]
+    with brain.begin() as connection:
+        assert put_up_for_review(connection, items, now) == 2
+        assert put_up_for_review(connection, items[:1], now) == 0
+    found = [(item.reason, item.priority, item.status) for item in ReviewQueue(brain).listed()]
+    assert found == [("b", 1, "pending"), ("a", 3, "pending")]
+
+
+def test_an_item_is_taken_and_resolved_once(brain: Engine) -> None:
+    now, queue = brain_now(brain), ReviewQueue(brain)
+    with brain.begin() as connection:
+        put_up_for_review(connection, [ReviewItem("a", "call", "1")], now)
+    (item,) = queue.listed()
+    assert queue.assign(item.id, "ada", now)
+    assert (queue.listed()[0].status, queue.listed()[0].assigned_to) == ("in_progress", "ada")
+    assert queue.resolve(item.id, "ada", "done", now)
+    assert not queue.resolve(item.id, "ada", "again", now)
+    assert not queue.assign(item.id, "bob", now)
+    assert ask(brain, "SELECT status, resolution_notes FROM manual_review_queue") == [("resolved", "done")]
+
+
+def test_dismissing_an_item_closes_its_alert_as_a_false_positive(brain: Engine) -> None:
+    call(brain, session_outcome="appointment_booked")
+    sweep(brain, soon(brain), ConsistencyPolicy())
+    (item,) = ReviewQueue(brain).listed()
+    assert ReviewQueue(brain).dismiss(item.id, "ada", "a test call", brain_now(brain))
+    assert ask(brain, "SELECT false_positive, corrected_at IS NOT NULL FROM data_consistency_alerts") == [(True, True)]
+
+
+def test_the_hourly_pass_closes_what_has_settled_and_leaves_the_rest(brain: Engine) -> None:
+    settled, left = call(brain, **BOOKED), call(brain, **BOOKED)
+    sweep(brain, soon(brain), ConsistencyPolicy())
+    appointment(brain, settled)
+    done = process_reviews(brain, brain_now(brain))
+    assert (done.looked_at, done.resolved, done.by_reason) == (2, 1, {"missing_appointment": 1})
+    assert [item.call_id for item in ReviewQueue(brain).listed()] == [left]
+    assert process_reviews(brain, brain_now(brain)).resolved == 0
+
+
+def test_an_item_that_a_person_took_is_left_to_them(brain: Engine) -> None:
+    taken = call(brain, **BOOKED)
+    sweep(brain, soon(brain), ConsistencyPolicy())
+    ReviewQueue(brain).assign(ReviewQueue(brain).listed()[0].id, "ada", brain_now(brain))
+    appointment(brain, taken)
+    assert process_reviews(brain, brain_now(brain)).looked_at == 0
+
+
+@pytest.mark.parametrize(("day", "hours"), [(date(2026, 3, 8), 23), (date(2026, 11, 1), 25), (date(2026, 6, 1), 24)])
+def test_a_day_is_that_of_the_zone(day: date, hours: int) -> None:
+    start, end = local_day(day, ZONE)
+    assert end.astimezone(UTC) - start.astimezone(UTC) == timedelta(hours=hours)
+
+
+def test_a_day_without_anything_has_nothing_to_measure(brain: Engine) -> None:
+    report = report_consistency(brain, datetime(2026, 1, 2, 13, tzinfo=UTC), ZONE)
+    assert report.day == date(2026, 1, 1)
+    assert {goal.name: goal.met for goal in report.goals} == {
+        "consistency rate": True,
+        "validation p95": None,
+        "breaker recovery": None,
+        "alert sent p95": None,
+        "auto-correction": None,
+        "false positives": None,
+    }
+
+
+def test_more_alerts_than_calls_leave_the_rate_at_zero(brain: Engine) -> None:  # F152
+    for _ in range(3):
+        bad = call(brain, session_outcome="appointment_booked")
+        insert = (
+            "INSERT INTO data_consistency_alerts (alert_type, entity_type, entity_id, description, detected_at)"
+            " VALUES (:kind, 'call', :id, 'x', now())"
+        )
+        for kind in ("a", "b"):
+            write(brain, insert, kind=kind, id=bad)
+    report = report_consistency(brain, brain_now(brain), "UTC", brain_now(brain).date())
+    assert (report.figures.inconsistencies, report.figures.rate) == (9, 0.0)
+    assert one(brain, "SELECT consistency_rate FROM daily_consistency_reports") == 0
+
+
+def test_the_goals_are_measured(brain: Engine) -> None:  # F132, F153, F154, F155, F156, F157, F158
+    write(brain, "INSERT INTO calls (session_outcome) SELECT 'answered' FROM generate_series(1, 1000)")
+    for _ in range(10):
+        booked = call(brain)
+        appointment(brain, booked)
+        validate_appointment_creation(brain, booked, brain_now(brain))
+    untriggered(
+        brain,
+        "UPDATE calls SET appointment_link_status = 'unlinked' WHERE id IN (SELECT id FROM calls WHERE appointment_made LIMIT 9)",
+    )
+    call(brain, session_outcome="appointment_booked")
+    untriggered(brain, "UPDATE calls SET updated_at = updated_at - interval '2 minutes'")
+    now = brain_now(brain)
+    sweep(brain, now, ConsistencyPolicy())
+    write(brain, "UPDATE outgoing_messages SET sent_at = created_at + interval '20 seconds'")
+    at = [now]
+    breaker = Breaker(brain, "dialer:x", BreakerPolicy(), lambda: at[0])
+    for _ in range(3):
+        with pytest.raises(RetriableError), guarded(breaker):
+            raise RetriableError("down")
+    at[0] += timedelta(seconds=30)
+    for _ in range(2):
+        with guarded(breaker):
+            pass
+    report = report_consistency(brain, brain_now(brain), "UTC", now.date())
+    measured = {goal.name: goal.measured for goal in report.goals}
+    assert measured["consistency rate"] == pytest.approx(100 * (1011 - 10) / 1011)
+    assert measured["validation p95"] is not None
+    assert measured["validation p95"] > 0
+    assert measured["breaker recovery"] == pytest.approx(30)
+    assert measured["alert sent p95"] == pytest.approx(20, abs=2)
+    assert measured["auto-correction"] == pytest.approx(90.0)
+    assert measured["false positives"] == 0.0
+    assert "| breaker recovery | 30.00 s | ≤ 60 s | met |" in report.markdown
+    assert "dialer:x | 1 | 1" in report.markdown
+
+
+def test_a_report_is_kept_and_told_once_however_often_it_is_made(brain: Engine) -> None:
+    now = brain_now(brain)
+    assert report_consistency(brain, now, ZONE).is_new
+    assert not report_consistency(brain, now, ZONE).is_new
+    assert count(brain, "daily_consistency_reports") == 1
+    assert count(brain, "outgoing_messages", "kind = 'daily_consistency_report'") == 1

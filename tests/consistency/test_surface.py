@@ -1,0 +1,139 @@
+"""What people see: jobs, checks, schedules and commands, and the queries that the documents print."""
+
+import re
+import sys
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import dagster as dg
+import pytest
+from builders import NOON, ask, one
+from crm import call, count, write
+from sqlalchemy import Engine, text
+
+TESTS = Path(__file__).parents[1]
+sys.path[:0] = [str(TESTS / "dagster"), str(TESTS / "cli")]
+
+from call_centre import CallCentre, call_centre, evaluation, settings_for, verdicts  # noqa: E402 - siblings of another folder
+from command_line import CommandLine, one_dialer  # noqa: E402 - the same
+
+from vici_brain.brain.database import brain_now  # noqa: E402 - after the path
+from vici_brain.domain.consistency_policy import ConsistencyPolicy  # noqa: E402
+from vici_brain.errors import RetriableError  # noqa: E402
+from vici_brain.orchestration.asset_keys import CONSISTENCY_REPORT  # noqa: E402
+from vici_brain.orchestration.resources import Connections  # noqa: E402
+from vici_brain.settings import PROJECT  # noqa: E402
+
+vici_brain = pytest.fixture(one_dialer)
+QUERIES = re.findall(r"```sql\n(.+?);\n```", (PROJECT / "docs" / "consistency.md").read_text(), re.DOTALL)
+
+
+@pytest.fixture
+def centre(brain_url: str, tmp_path: Path) -> Iterator[CallCentre]:
+    with call_centre(settings_for(tmp_path, brain_url)) as opened:
+        yield opened
+
+
+def test_a_run_feeds_sweeps_and_shows_each_rule_with_count_and_sample(brain: Engine, centre: CallCentre) -> None:
+    wrong = call(brain, session_outcome="appointment_booked")
+    done = centre.run("watch_consistency")
+    assert done.success
+    found = verdicts(done)
+    assert [name for name, passed in found.items() if not passed] == ["booked_outcomes_have_appointment_made"]
+    assert len(found) == 7
+    red = evaluation(done, "booked_outcomes_have_appointment_made")
+    assert red.metadata["offending"].value == 1
+    assert red.severity == dg.AssetCheckSeverity.ERROR
+    table = red.metadata["sample"]
+    assert isinstance(table, dg.TableMetadataValue)
+    assert [dict(record.data) for record in table.records] == [{"call": wrong}]
+
+
+def test_the_report_is_shown_with_pictures_small_enough_for_an_event(brain: Engine, centre: CallCentre) -> None:
+    call(brain, session_outcome="appointment_booked")
+    config = {"ops": {"daily_consistency_report": {"config": {"day": f"{brain_now(brain):%Y-%m-%d}"}}}}
+    done = centre.run("report_consistency", run_config=config)
+    (made,) = [event.step_materialization_data.materialization for event in done.get_asset_materialization_events()]
+    assert made.asset_key == CONSISTENCY_REPORT
+    assert "| goal | measured |" in str(made.metadata["report"].value)
+    assert 0 < len(str(made.metadata["pictures"].value)) < 50_000
+
+
+def test_reviews_are_processed_and_settled_by_jobs(brain: Engine, centre: CallCentre) -> None:
+    call(brain, session_outcome="appointment_booked")
+    centre.run("watch_consistency")
+    assert centre.run("process_reviews").success
+    item = one(brain, "SELECT id FROM manual_review_queue")
+    decision = {"item": item, "decision": "dismiss", "person": "ada"}
+    config = {"ops": {"settle": {"config": decision}}}
+    assert centre.run("settle_review", run_config=config).success
+    assert not centre.run("settle_review", run_config=config).success
+    assert one(brain, "SELECT status FROM manual_review_queue") == "dismissed"
+
+
+def test_a_dialer_that_is_down_opens_its_breaker_and_the_window_is_read_when_it_is_back(
+    brain: Engine, brain_url: str, tmp_path: Path
+) -> None:
+    with call_centre(settings_for(tmp_path, brain_url, consistency=ConsistencyPolicy(breaker_cooldown_seconds=1))) as centre:
+        centre.dialer.outbound(NOON + timedelta(minutes=1))
+        file, away = tmp_path / "vici.db", tmp_path / "away.db"
+        file.rename(away)
+        file.mkdir()
+        connections = Connections(centre.settings, centre.clock)
+        for _ in range(3):
+            with pytest.raises(RetriableError, match="vici"), connections.dialer("vici").session(centre.clock):
+                pass
+        connections.close()
+        assert one(brain, "SELECT state FROM circuit_breaker_states WHERE circuit_key = 'dialer:vici'") == "open"
+        write(brain, "UPDATE circuit_breaker_states SET opened_at = now() + interval '1 hour'")
+        assert not centre.sync().success
+        assert count(brain, "call_log_proofs") == 0
+        file.rmdir()
+        away.rename(file)
+        write(brain, "UPDATE circuit_breaker_states SET opened_at = now() - interval '1 second'")
+        assert centre.sync().success
+        assert count(brain, "vici_call_logs") == 1
+        assert count(brain, "call_log_proofs") > 0
+        assert ask(brain, "SELECT state FROM circuit_breaker_states") == [("closed",)]
+
+
+def test_check_call_names_the_rules_that_a_call_breaks(brain: Engine, vici_brain: CommandLine) -> None:
+    good, bad = call(brain), call(brain, session_outcome="appointment_booked")
+    assert vici_brain("check-call", str(good)).code == 0
+    done = vici_brain("check-call", str(bad))
+    assert done.code == 1
+    assert "session_outcome_mismatch" in done.out
+    assert vici_brain("check-call", "999").code == 2
+
+
+def test_the_queue_is_worked_on_by_command(brain: Engine, vici_brain: CommandLine) -> None:
+    insert = "INSERT INTO manual_review_queue (reason, entity_type, entity_key) VALUES ('x', 'call', :key)"
+    write(brain, insert, key="1")
+    write(brain, insert, key="2")
+    (first, second) = (item["id"] for item in vici_brain("reviews", "list", "--json").json)
+    assert vici_brain("reviews", "assign", str(first), "--by", "ada").code == 0
+    assert vici_brain("reviews", "resolve", str(first), "--note", "done").code == 0
+    assert vici_brain("reviews", "dismiss", str(second), "--note", "nothing").code == 0
+    assert vici_brain("reviews", "dismiss", str(second), "--note", "nothing").code == 2
+    assert ask(brain, "SELECT status FROM manual_review_queue ORDER BY id") == [("resolved",), ("dismissed",)]
+    assert "nothing waits" in vici_brain("reviews", "list").out
+
+
+@pytest.mark.parametrize("number", range(len(QUERIES)))
+def test_every_query_of_the_documents_runs(brain: Engine, number: int) -> None:  # F151, F160
+    ask(brain, QUERIES[number])
+
+
+def test_the_queries_of_the_documents_walk_indexes(brain: Engine) -> None:  # F160
+    assert len(QUERIES) == 7
+    write(brain, "INSERT INTO calls (session_outcome) SELECT 'answered' FROM generate_series(1, 20000)")
+    write(
+        brain,
+        "INSERT INTO data_consistency_alerts (alert_type, entity_type, description, detected_at)"
+        " SELECT 'x', 'other', 'x', now() - n * interval '1 hour' FROM generate_series(1, 20000) n",
+    )
+    write(brain, "ANALYZE calls, data_consistency_alerts")
+    with brain.connect() as connection:
+        plans = ["\n".join(connection.execute(text("EXPLAIN " + query)).scalars()) for query in QUERIES]
+    assert [plan for plan in plans if re.search(r"Seq Scan on (calls|data_consistency_alerts)", plan)] == []

@@ -1,0 +1,80 @@
+"""Appointments of calls: what a validation needs to see, the rollback of a call's flags, and the log of failed bookings.
+
+Belongs here: reading and writing these rows. Does not: verdicts (domain/appointments) or the order of a booking (flows).
+"""
+
+from datetime import datetime
+
+from sqlalchemy import Connection, Engine, text
+
+from vici_brain.brain.database import brain_errors
+from vici_brain.domain.appointments import Appointment, CallFlags
+from vici_brain.errors import scrub
+
+_FLAGS = text("SELECT appointment_made, session_outcome, appointment_link_status FROM calls WHERE id = :call_id")
+_BY_ID = text("SELECT id, call_id, external_booking_id, created_at FROM appointments WHERE id = :id")
+_NEWEST = text(
+    "SELECT id, call_id, external_booking_id, created_at FROM appointments"
+    " WHERE call_id = :call_id ORDER BY created_at DESC, id DESC LIMIT 1"
+)
+_MEASURED = text("""
+    INSERT INTO appointment_validations (call_id, appointment_id, reason, milliseconds, validated_at)
+    VALUES (:call_id, :appointment_id, :reason, :milliseconds, :at)
+""")
+_LOCK = text("SELECT retell_call_id FROM calls WHERE id = :call_id FOR UPDATE")
+_BOOKED = text("""
+    SELECT id, external_booking_id FROM appointments WHERE call_id = :call_id AND external_booking_id IS NOT NULL ORDER BY id
+    DESC LIMIT 1
+""")
+_ROLL_BACK = text("""
+    UPDATE calls SET appointment_made = false, session_outcome = 'creation_failed', appointment_link_status = 'creation_failed',
+        booking_failed = true, booking_failure_reason = :reason, requires_manual_processing = true
+    WHERE id = :call_id
+""")
+_BARE = text("SELECT EXISTS (SELECT FROM appointments WHERE call_id = :call_id)")
+_FAILED = text("""
+    INSERT INTO booking_errors (call_id, circuit_key, error, occurred_at) VALUES (:call_id, :key, :error, :at)
+""")
+
+
+class Appointments:
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def seen(self, call_id: int, appointment_id: int | None) -> tuple[CallFlags | None, Appointment | None]:
+        """The call's flags (``None``: no such call) and the appointment: that of ``appointment_id``, else the call's newest."""
+        with brain_errors(), self._engine.connect() as connection:
+            flags = connection.execute(_FLAGS, {"call_id": call_id}).one_or_none()
+            found = None
+            if appointment_id is not None:
+                found = connection.execute(_BY_ID, {"id": appointment_id}).one_or_none()
+            if found is None:
+                found = connection.execute(_NEWEST, {"call_id": call_id}).one_or_none()
+        return (
+            None if flags is None else CallFlags(*flags),
+            None if found is None else Appointment(*found),
+        )
+
+    def measured(self, call_id: int, appointment_id: int | None, reason: str | None, milliseconds: float, at: datetime) -> None:
+        values = {"call_id": call_id, "appointment_id": appointment_id, "reason": reason, "milliseconds": milliseconds, "at": at}
+        with brain_errors(), self._engine.begin() as connection:
+            connection.execute(_MEASURED, values)
+
+    def failed(self, call_id: int | None, key: str, error: BaseException, at: datetime) -> None:
+        """One row of the error log, of a call if there is one."""
+        said = scrub(f"{type(error).__name__}: {error}")[:2000]
+        with brain_errors(), self._engine.begin() as connection:
+            connection.execute(_FAILED, {"call_id": call_id, "key": key, "error": said, "at": at})
+
+
+def locked_booking(connection: Connection, call_id: int) -> tuple[str | None, str | None, bool]:
+    """The call's ``retell_call_id``, its external booking and whether it has any appointment; the call is locked."""
+    retell = connection.scalar(_LOCK, {"call_id": call_id})
+    booked = connection.execute(_BOOKED, {"call_id": call_id}).one_or_none()
+    has_any = bool(connection.scalar(_BARE, {"call_id": call_id}))
+    return retell, None if booked is None else booked.external_booking_id, has_any
+
+
+def roll_back_flags(connection: Connection, call_id: int, reason: str) -> bool:
+    """Whether there was such a call."""
+    return connection.execute(_ROLL_BACK, {"call_id": call_id, "reason": reason}).rowcount == 1

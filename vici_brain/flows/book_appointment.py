@@ -1,0 +1,168 @@
+"""For the systems that book: an attempt under a breaker with retries, the validation of what it made, and what follows a failure.
+
+Belongs here: the order of these steps. Does not: the five checks (domain/appointments), breakers (flows/guarding), or booking
+itself.
+
+A booking that exists at the calendar is never rolled back: people were told of it. Its call goes to a person instead.
+"""
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from time import perf_counter, sleep
+from typing import TypeVar
+
+from sqlalchemy import Engine
+from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt
+
+from vici_brain.brain.appointments import Appointments, locked_booking, roll_back_flags
+from vici_brain.brain.breakers import Breaker
+from vici_brain.brain.call_alerts import Matter, raise_alerts
+from vici_brain.brain.database import brain_errors
+from vici_brain.brain.reviews import PRIORITIES, ReviewItem, put_up_for_review
+from vici_brain.domain.appointments import fault_of
+from vici_brain.errors import CircuitOpenError, RetriableError
+from vici_brain.flows.guarding import guarded
+
+T = TypeVar("T")
+_OLDEST = timedelta(seconds=300)
+_THROTTLE = timedelta(minutes=5)
+
+
+@dataclass(frozen=True, slots=True)
+class Validation:
+    """``reason`` names the first check that failed."""
+
+    call_id: int
+    appointment_id: int | None
+    reason: str | None
+    milliseconds: float
+
+    @property
+    def passed(self) -> bool:
+        return self.reason is None
+
+
+@dataclass(frozen=True, slots=True)
+class Rollback:
+    """Whether the flags were taken back; if not, ``booking_id`` is the booking that really exists."""
+
+    call_id: int
+    rolled_back: bool
+    booking_id: str | None = None
+
+
+def validate_appointment_creation(
+    brain: Engine,
+    call_id: int,
+    now: datetime,
+    *,
+    appointment_id: int | None = None,
+    booking_id: str | None = None,
+    oldest: timedelta = _OLDEST,
+) -> Validation:
+    """Holds a new appointment against the five checks, and keeps how long that took. Raises LookupError for no such call."""
+    started = perf_counter()
+    store = Appointments(brain)
+    flags, appointment = store.seen(call_id, appointment_id)
+    if flags is None:
+        raise LookupError(f"there is no call {call_id}")
+    reason = fault_of(appointment, call_id, flags, now, booking_id=booking_id, oldest=oldest)
+    milliseconds = (perf_counter() - started) * 1000
+    found = None if appointment is None else appointment.id
+    store.measured(call_id, found, reason, milliseconds, now)
+    return Validation(call_id, found, reason, milliseconds)
+
+
+def roll_back(brain: Engine, call_id: int, reason: str, now: datetime) -> Rollback:
+    """Takes a call's claim of an appointment back, with alert and review item in the same transaction.
+
+    Where an appointment exists, with a booking at the calendar or without, only the review item is made.
+    """
+    with brain_errors(), brain.begin() as connection:
+        retell, booking, has_any = locked_booking(connection, call_id)
+        context = {"reason": reason, "external_booking_id": booking, "rolled_back": not has_any}
+        rolled_back = not has_any and roll_back_flags(connection, call_id, reason)
+        says = f"failed the validation of its appointment: {reason}" + ("; rolled back" if rolled_back else "; booking kept")
+        matter = Matter("appointment_validation_failed", "critical", "call", says, [call_id])
+        raise_alerts(connection, matter, now, _THROTTLE)
+        kind = "appointment_validation_failed"
+        put_up_for_review(connection, [ReviewItem(kind, "call", str(call_id), PRIORITIES[kind], context, call_id, retell)], now)
+    return Rollback(call_id, rolled_back, booking)
+
+
+def wait_before(attempt: int, jitter: float) -> float:
+    """Seconds before the try after ``attempt``: 1, 2, 4, … and up to a tenth more (``jitter`` from 0 to 1)."""
+    return float(2.0 ** (attempt - 1)) * (1 + 0.1 * jitter)
+
+
+def retry_with_backoff(
+    work: Callable[[], T],
+    *,
+    attempts: int = 3,
+    pause: Callable[[float], None] = sleep,
+    jitter: Callable[[], float] = random.random,
+    retriable: tuple[type[Exception], ...] = (RetriableError,),
+) -> T:
+    """Does ``work`` until it succeeds, at most ``attempts`` times; an open breaker ends it at once, for it would only refuse
+    again.
+    """
+
+    def wait(state: RetryCallState) -> float:
+        return wait_before(state.attempt_number, jitter())
+
+    retrying = Retrying(
+        retry=retry_if_exception(lambda error: isinstance(error, retriable) and not isinstance(error, CircuitOpenError)),
+        stop=stop_after_attempt(attempts),
+        wait=wait,
+        sleep=pause,
+        reraise=True,
+    )
+    return retrying(work)
+
+
+def book_appointment(
+    brain: Engine,
+    breaker: Breaker,
+    call_id: int,
+    create: Callable[[], int],
+    clock: Callable[[], datetime],
+    *,
+    pause: Callable[[float], None] = sleep,
+    oldest: timedelta = _OLDEST,
+) -> Validation:
+    """Has ``create`` make the appointment (it returns its id), each try under ``breaker``, and validates it.
+
+    What fails is written to the error log and, at the end, rolled back or put up for review. Raises what the last try raised.
+    """
+    store = Appointments(brain)
+
+    def attempt() -> int:
+        try:
+            with guarded(breaker):
+                return create()
+        except CircuitOpenError:
+            raise
+        except Exception as error:
+            store.failed(call_id, breaker.key, error, clock())
+            raise
+
+    try:
+        made = retry_with_backoff(attempt, pause=pause)
+    except CircuitOpenError as error:
+        _queue(brain, call_id, "circuit_open", {"circuit_key": breaker.key, "error": str(error)}, clock())
+        raise
+    except RetriableError as error:
+        _queue(brain, call_id, "calcom_booking_failed", {"circuit_key": breaker.key, "error": str(error)}, clock())
+        raise
+    validation = validate_appointment_creation(brain, call_id, clock(), appointment_id=made, oldest=oldest)
+    if validation.reason is not None:
+        roll_back(brain, call_id, validation.reason, clock())
+    return validation
+
+
+def _queue(brain: Engine, call_id: int, reason: str, context: dict[str, object], now: datetime) -> None:
+    item = ReviewItem(reason, "call", str(call_id), PRIORITIES.get(reason, 5), context, call_id)
+    with brain_errors(), brain.begin() as connection:
+        put_up_for_review(connection, [item], now)

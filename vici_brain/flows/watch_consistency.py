@@ -1,0 +1,119 @@
+"""The sweep: what changed since the last one is held against every rule; offenders become alerts, the certain ones are put right.
+
+Belongs here: the order of one sweep. Does not: the rules (brain/consistency), or what people do about an item of the review
+queue.
+"""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from time import perf_counter
+
+from sqlalchemy import Connection, Engine
+
+from vici_brain.brain.call_alerts import Matter, close_others, corrected, raise_alerts, told
+from vici_brain.brain.consistency import CORRECTIONS, RECENT, RULES, Rule, offenders
+from vici_brain.brain.database import brain_errors
+from vici_brain.brain.outbox import Message, tell
+from vici_brain.brain.reviews import ReviewItem, put_up_for_review
+from vici_brain.brain.watermarks import advance, horizon, position
+from vici_brain.domain.consistency_policy import ConsistencyPolicy
+
+WATERMARK = "sweep"
+_SAMPLE = 10
+_PRIORITIES = {"session_outcome_mismatch": 1, "missing_appointment": 1}
+
+
+@dataclass(frozen=True, slots=True)
+class Sweep:
+    """What a sweep found, by rule, and did about it."""
+
+    since: datetime | None
+    until: datetime
+    found: dict[str, int] = field(default_factory=dict)
+    new_alerts: int = 0
+    told: int = 0
+    held_back: int = 0
+    auto_corrected: int = 0
+    closed: int = 0
+    put_up_for_review: int = 0
+    seconds: float = 0.0
+
+
+def sweep(brain: Engine, now: datetime, policy: ConsistencyPolicy) -> Sweep:
+    """One transaction from the watermark of the last sweep to now: whatever the pause was, nothing is left out.
+
+    A second sweep at once finds the same, and only counts it.
+    """
+    started = perf_counter()
+    with brain_errors(), brain.begin() as connection:
+        to, since = horizon(connection), position(connection, WATERMARK)
+        work = _Sweeping(connection, now, policy)
+        for rule in RULES:
+            work.apply(rule, since if rule.name != "recent_failures" else max(since or now - RECENT, now - RECENT))
+        # A booking that still had its grace is looked at again.
+        advance(connection, WATERMARK, to)
+    return work.result(since, to, round(perf_counter() - started, 3))
+
+
+class _Sweeping:
+    def __init__(self, connection: Connection, now: datetime, policy: ConsistencyPolicy) -> None:
+        self._connection, self._now, self._policy = connection, now, policy
+        self._found: dict[str, int] = {}
+        self._new = self._told = self._held = self._fixed = self._closed = self._queued = 0
+
+    def apply(self, rule: Rule, since: datetime | None) -> None:
+        ids = offenders(self._connection, rule, since, self._now)
+        self._found[rule.name] = len(ids)
+        matter = Matter(rule.name, rule.severity, rule.entity_type, rule.says, ids)
+        raised = raise_alerts(self._connection, matter, self._now, self._policy.throttle)
+        self._new += raised.new
+        left = set(ids) - self._correct(rule) if ids else set()
+        due = [alert for alert, entity in zip(raised.due, raised.due_entities, strict=True) if entity in left]
+        if rule.is_told and due:
+            self._tell(rule, due, sorted(left & set(raised.due_entities)), raised.held_back)
+        if rule.name in _PRIORITIES:
+            items = [
+                ReviewItem(rule.name, "call", str(each), _PRIORITIES[rule.name], {"rule": rule.name, "says": rule.says}, each)
+                for each in sorted(left)
+            ]
+            self._queued += put_up_for_review(self._connection, items, self._now)
+        still = offenders(self._connection, rule, since if rule.name == "recent_failures" else None, self._now)
+        if rule.entity_type != "call" or rule.name != "session_outcome_mismatch":
+            self._closed += close_others(self._connection, rule.name, rule.entity_type, still, self._now)
+
+    def result(self, since: datetime | None, until: datetime, seconds: float) -> Sweep:
+        return Sweep(
+            since,
+            until,
+            self._found,
+            self._new,
+            self._told,
+            self._held,
+            self._fixed,
+            self._closed,
+            self._queued,
+            seconds,
+        )
+
+    def _correct(self, rule: Rule) -> set[int]:
+        if rule.name not in CORRECTIONS:
+            return set()
+        statement, note = CORRECTIONS[rule.name]
+        fixed = list(self._connection.scalars(statement))
+        corrected(self._connection, (rule.name, rule.entity_type), fixed, note, self._now)
+        self._fixed += len(fixed)
+        return set(fixed)
+
+    def _tell(self, rule: Rule, alerts: list[int], entities: list[int], held_back: int) -> None:
+        named = ", ".join(map(str, entities[:_SAMPLE])) + (", …" if len(entities) > _SAMPLE else "")
+        more = f"\n\nHeld back since the last message: {held_back}." if held_back else ""
+        message = Message(
+            "consistency",
+            f"consistency/{rule.name}/{entities[0]}/{entities[-1]}",
+            f"{len(entities)} × {rule.name}",
+            f"**{len(entities)}** {rule.entity_type}s: each {rule.says}.\n\n{rule.entity_type} {named}\n\n{rule.remedy}{more}",
+            rule.severity,
+            "/assets/calls?view=checks",
+        )
+        told(self._connection, alerts, tell(self._connection, message, self._now), self._now)
+        self._told, self._held = self._told + len(alerts), self._held + held_back
