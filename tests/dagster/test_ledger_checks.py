@@ -209,7 +209,7 @@ def test_of_a_year_only_what_lacks_something_is_found_in_its_order_by_the_key_an
         "limit": 9,
     }
     plan = "\n".join(line for (line,) in ask(a_year, "EXPLAIN " + load("gaps").text, **scope))
-    assert "Index Scan using call_log_proofs_pkey" in plan
+    assert "call_log_proofs_pkey" in plan
     assert "Seq Scan" not in plan
 
 
