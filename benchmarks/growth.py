@@ -36,8 +36,8 @@ _FILL = """
         matched_at, match_candidates)
     SELECT 'vici', 'vicidial_log', epoch || '.' || n, epoch || '.' || n, n % :leads, 101, 'AUTODIAL',
         to_timestamp(epoch) AT TIME ZONE 'UTC', to_timestamp(epoch), epoch, epoch + 30, 30, 'NA', '1', phone, '1' || phone,
-        'VDAD', 'AGENTS', 'NONE', 'NONE', 1, lpad((n % :leads)::text, 13, '1'), n % 4294967296, 'live', now(), now(), now(),
-        CASE WHEN n % 20 > 0 THEN n % :leads + 1 END, CASE WHEN n % 20 > 0 THEN 'phone' END, now(), 1
+        'VDAD', 'AGENTS', 'NONE', 'NONE', 1, '1' || lpad((n % :leads)::text, 12, '0'), n % 4294967296, 'live', now(), now(),
+        now(), CASE WHEN n % 20 > 0 THEN n % :leads + 1 END, CASE WHEN n % 20 > 0 THEN 'phone' END, now(), 1
     FROM (SELECT n, :start + n * :seconds / :calls AS epoch, '212' || lpad((n % :leads)::text, 7, '0') AS phone
           FROM generate_series(CAST(:first AS bigint), CAST(:last AS bigint)) AS n) AS calls
 """
@@ -71,7 +71,7 @@ def _filled(server: str, calls: int) -> Engine:
     with brain.begin() as connection:
         connection.execute(
             text(
-                "INSERT INTO leads (external_lead_id, phone) SELECT lpad(n::text, 13, '1'), '212' || lpad(n::text, 7, '0')"
+                "INSERT INTO leads (external_lead_id, phone) SELECT '1' || lpad(n::text, 12, '0'), '212' || lpad(n::text, 7, '0')"
                 " FROM generate_series(1, CAST(:leads AS bigint)) AS n"
             ),
             scope,
