@@ -9,6 +9,7 @@ from builders import NOON, Exchange, ask, exchange, minutes
 from sqlalchemy import Engine, text
 
 from vici_brain.brain.calls import CallStore
+from vici_brain.brain.matches import MatchStore
 from vici_brain.domain.windows import Window
 from vici_brain.flows.read_calls import read_calls, read_slice
 from vici_brain.vici.call_reader import CALL_TABLES, Bounds, cut
@@ -158,3 +159,39 @@ def test_rows_that_brain_held_before_a_first_read_are_merged_and_the_others_land
     assert (again.counts.new, again.counts.updated, again.counts.unchanged) == (700 - held, 2, held - 2)
     assert ask(brain, "SELECT count(*) FROM vici_call_log_history") == [(2,)]
     dialer.engine.dispose()
+
+
+def test_calls_get_the_same_lead_whether_as_they_land_or_by_a_later_match(site: Exchange, brain: Engine) -> None:
+    with brain.begin() as connection:
+        connection.execute(
+            text(
+                "INSERT INTO leads (id, external_lead_id, phone)"
+                " SELECT n, (1000000000000 + n)::text, '212555' || lpad((n % 40)::text, 4, '0') FROM generate_series(1, 90) n"
+            )
+        )
+        connection.execute(
+            text(
+                "INSERT INTO vici_lead_links (instance, vici_lead_id, lead_id, linked_at)"
+                " SELECT 'vici', n, n + 7, now() FROM generate_series(20, 60) n"
+            )
+        )
+    codes = ["", "1000000000005", "1000000000095", "17", None]
+    leads = [{"lead_id": n, "vendor_lead_code": codes[n % 5], "phone_number": "2125550000"} for n in range(1, 100)]
+    site.put("vicidial_list", *leads)
+    for number in range(600):
+        site.outbound(
+            NOON + timedelta(seconds=number), f"c.{number}", lead_id=number % 120, phone_number=f"212555{number % 70:04}"
+        )
+    dialer = site.dialer()
+    read_calls(dialer, CallStore(brain), HOUR, clock=lambda: datetime.now(UTC))
+    dialer.engine.dispose()
+    matches = "SELECT source_key, lead_id, matched_by, match_candidates FROM vici_call_logs ORDER BY source_key"
+    as_they_landed = ask(brain, matches)
+    with brain.begin() as connection:
+        connection.execute(
+            text("UPDATE vici_call_logs SET lead_id = NULL, matched_by = NULL, matched_at = NULL, match_candidates = NULL")
+        )
+    MatchStore(brain).match_window("vici", HOUR)
+    assert {row[2] for row in as_they_landed} == {None, "vendor_lead_code", "vici_lead_link", "phone"}
+    assert max(row[3] or 0 for row in as_they_landed) > 1
+    assert ask(brain, matches) == as_they_landed
