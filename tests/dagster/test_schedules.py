@@ -84,4 +84,6 @@ def test_each_dialer_is_read_by_two_runs_at_most_and_its_orphans_by_one(tmp_path
         "vici_west": 2,
         "match_orphans_east": 1,
         "match_orphans_west": 1,
+        "write_east": 1,
+        "write_west": 1,
     }

@@ -9,7 +9,7 @@ from typing import Any
 
 import dagster as dg
 import pytest
-from builders import NEW_YORK, add_lead
+from builders import NEW_YORK, add_lead, leads_of_a_crm
 from pydantic import SecretStr
 from reported_days import DAY, local, put_calls, put_status, usual_weeks
 from sqlalchemy import Engine, text
@@ -79,6 +79,7 @@ SPOILT = """
 
 
 def test_every_kind_of_fault_is_found_and_named(good: Engine, shell: Connections) -> None:
+    leads_of_a_crm(good)
     with good.begin() as connection:
         connection.execute(text("DROP VIEW vici_call_metrics, orphan_call_logs"))
         for statement in filter(str.strip, SPOILT.split(";")):

@@ -158,7 +158,9 @@ def test_8_a_full_disk_is_named_and_nothing_half_written_stays(replication: Repl
         connection.execute(text(FULL.replace(":", r"\:")))
     with pytest.raises(RetriableError, match="Brain's disk is full"):
         sync_incremental(replication.at(NOON), "cli", minutes=180)
-    assert one(brain, "SELECT (SELECT count(*) FROM vici_call_logs) + (SELECT count(*) FROM call_log_proofs)") == 0
+    assert one(brain, "SELECT count(*) FROM vici_call_logs") == 0
+    # Inbound calls, of which there are none, were read; of the others nothing counts as read.
+    assert one(brain, "SELECT count(*) FROM call_log_proofs WHERE source_table = 'vicidial_log'") == 0
     with brain.begin() as connection:
         connection.execute(text("DROP TRIGGER no_room ON vici_call_logs"))
     fetch(replication, -3, 0)
