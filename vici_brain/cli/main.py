@@ -6,21 +6,18 @@ Exit codes: 0 done; 1 something failed that may work later; 2 the configuration 
 """
 
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.markup import escape
-from sqlalchemy import Engine
 
 from vici_brain.brain.database import migrate as migrate_brain
 from vici_brain.brain.database import missing_lead_lookups
 from vici_brain.brain.journal import SyncIdentity
 from vici_brain.brain.overview import Overview
 from vici_brain.cli import alerts, consistency, expectations, leads, orphans, pages, reports, site, write_back
+from vici_brain.cli.dialers import DryRun, Instances, each_dialer, errors, opened
 from vici_brain.cli.progress import history_progress
 from vici_brain.domain.windows import BUCKET, Window, floor_to
 from vici_brain.errors import ConfigurationError, DifferenceError, ViciBrainError
@@ -28,7 +25,6 @@ from vici_brain.flows.match_calls import rematch_orphans
 from vici_brain.flows.prove_calls import reconcile
 from vici_brain.flows.sync_calls import fetch_history, sync_incremental
 from vici_brain.flows.syncing import Syncing
-from vici_brain.settings import Settings, load_settings
 
 _HELP = "Replicates the call history of ViciDial dialers into Brain (PostgreSQL), and proves that nothing is missing."
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=_HELP)
@@ -40,47 +36,17 @@ alerts.register(app)
 leads.register(app)
 write_back.register(app)
 consistency.register(app)
-_err = Console(stderr=True, highlight=False)
 _MOST_DAYS = 3660
-Instances = Annotated[
-    list[str] | None,
-    typer.Option("--instance", "-i", help="Only this dialer; may be repeated. Default: all that are configured."),
-]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Read and count, but write nothing.")]
 
 
 def _now() -> datetime:
     return datetime.now(UTC)
 
 
-@contextmanager
-def _opened() -> Iterator[tuple[Settings, Engine]]:
-    settings = load_settings()
-    engine = settings.open_brain()
-    try:
-        yield settings, engine
-    finally:
-        engine.dispose()
-
-
-def _each(settings: Settings, instances: list[str] | None, work: Callable[[str], None]) -> None:
-    """Does ``work`` for every dialer; one that fails is told and does not stop the next. Exits with 1 or 2 if any failed."""
-    worst = 0
-    names = [settings.dialer_settings(name).name for name in instances or [dialer.name for dialer in settings.dialers]]
-    for name in names:
-        try:
-            work(name)
-        except ViciBrainError as error:
-            _err.print(f"[red]failed[/red] {escape(str(error))}", soft_wrap=True)
-            worst = max(worst, 2 if isinstance(error, ConfigurationError) else 1)
-    if worst:
-        raise typer.Exit(worst)
-
-
 @app.command()
 def migrate() -> None:
     """Make or update Brain's tables."""
-    with _opened() as (_, brain):
+    with opened() as (_, brain):
         applied = migrate_brain(brain)
         lookups = missing_lead_lookups(brain)
     pages.say(f"applied: {', '.join(applied)}" if applied else "Brain is up to date")
@@ -99,13 +65,13 @@ def sync_incremental_command(
     dry_run: DryRun = False,
 ) -> None:
     """Read and match what is new on each dialer, from where the ledger stands up to now."""
-    with _opened() as (settings, brain):
+    with opened() as (settings, brain):
 
         def work(name: str) -> None:
             sync = Syncing(settings.open_dialer(name), brain, _now, settings.slow_sync_seconds, dry_run)
             pages.synced(name, *sync_incremental(sync, "cli", minutes=minutes), dry_run=dry_run)
 
-        _each(settings, instance, work)
+        each_dialer(settings, instance, work)
 
 
 @app.command("fetch-complete")
@@ -121,7 +87,7 @@ def fetch_complete(  # noqa: PLR0917 - each is an option of the command
 ) -> None:
     """Read and match a stretch of history, in batches of 7 days; what is proven is compared again and read where it differs."""
     window = _stretch(days, since, until)
-    with _opened() as (settings, brain):
+    with opened() as (settings, brain):
 
         def work(name: str) -> None:
             with history_progress(name, window) as bar:
@@ -129,7 +95,7 @@ def fetch_complete(  # noqa: PLR0917 - each is an option of the command
                 for read, matched in fetch_history(sync, "cli", window, reread=reread or dry_run):
                     pages.synced(name, read, matched, dry_run=dry_run)
 
-        _each(settings, instance, work)
+        each_dialer(settings, instance, work)
 
 
 @app.command("reconcile")
@@ -143,7 +109,7 @@ def reconcile_command(
 ) -> None:
     """Compare every 5-minute bucket with the dialer, by count and checksum; print those that differ, with sample keys."""
     window = _stretch(None if since else 2, since, until)
-    with _opened() as (settings, brain):
+    with opened() as (settings, brain):
 
         def work(name: str) -> None:
             with history_progress(name, window) as bar:
@@ -155,7 +121,7 @@ def reconcile_command(
                     f"{name}: {len(result.differing)} buckets differ from the dialer" + ("" if repair else "; --repair")
                 )
 
-        _each(settings, instance, work)
+        each_dialer(settings, instance, work)
 
 
 def _stretch(days: int | None, since: str | None, until: str | None) -> Window:
@@ -187,13 +153,13 @@ def match_orphans_command(
     dry_run: DryRun = False,
 ) -> None:
     """Look for the leads of all orphans, of any age."""
-    with _opened() as (settings, brain):
+    with opened() as (settings, brain):
 
         def work(name: str) -> None:
             identity = SyncIdentity(name, "match_orphans", "cli")
             pages.rematched(name, rematch_orphans(brain, identity, limit=limit, dry_run=dry_run), dry_run=dry_run)
 
-        _each(settings, instance, work)
+        each_dialer(settings, instance, work)
 
 
 @app.command()
@@ -202,7 +168,7 @@ def status(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document instead of tables.")] = False,
 ) -> None:
     """Last sync, calls per day, campaign and status, orphan backlog and age of the ledger, for each dialer."""
-    with _opened() as (settings, brain):
+    with opened() as (settings, brain):
         names = [settings.dialer_settings(name) for name in instance] if instance else settings.dialers
         found = [Overview(brain).of_instance(dialer.name, dialer.time_zone, _now()) for dialer in names]
     pages.status_json(found, _now()) if as_json else pages.status(found, _now())
@@ -213,5 +179,5 @@ def main() -> None:
     try:
         app()
     except ViciBrainError as error:
-        _err.print(f"[red]failed[/red] {escape(str(error))}", soft_wrap=True)
+        errors.print(f"[red]failed[/red] {escape(str(error))}", soft_wrap=True)
         sys.exit(2 if isinstance(error, ConfigurationError) else 1)

@@ -3,9 +3,6 @@
 Belongs here: options and printing. Does not: exporting, verifying and acting (flows/purge_orphans).
 """
 
-import getpass
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -13,9 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 from rich.table import Table
-from sqlalchemy import Engine
 
-from vici_brain.settings import Settings, load_settings
+from vici_brain.cli.dialers import Instances, actor, each_dialer, opened
 
 if TYPE_CHECKING:
     from vici_brain.brain.orphan_archive import Purge
@@ -29,21 +25,8 @@ def register(app: typer.Typer) -> None:
     app.command("restore-orphans")(restore)
 
 
-@contextmanager
-def _opened() -> Iterator[tuple[Settings, Engine]]:
-    settings = load_settings()
-    engine = settings.open_brain()
-    try:
-        yield settings, engine
-    finally:
-        engine.dispose()
-
-
 def purge(
-    instance: Annotated[
-        list[str] | None,
-        typer.Option("--instance", "-i", help="Only this dialer; may be repeated. Default: all that are configured."),
-    ] = None,
+    instance: Instances = None,
     days: Annotated[int, typer.Option(min=7, max=3660, help="Orphans of calls that happened longer ago than this.")] = 7,
     apply: Annotated[bool, typer.Option("--apply", help="Export them and act; without this, only count.")] = False,
     purge: Annotated[
@@ -57,12 +40,14 @@ def purge(
     # pyarrow's import costs what no other command should pay.
     from vici_brain.flows.purge_orphans import PurgeOrder, purge_orphans  # noqa: PLC0415
 
-    with _opened() as (settings, brain):
+    with opened() as (settings, brain):
         to = directory or settings.home / "orphan-exports"
-        order = PurgeOrder("purged" if purge else "hidden", to, "cli", _actor(), timedelta(days=days))
-        names = [settings.dialer_settings(name).name for name in instance or [dialer.name for dialer in settings.dialers]]
-        for name in names:
-            _purged(purge_orphans(brain, name, datetime.now(UTC), order, apply=apply), order.mode, apply=apply)
+        order = PurgeOrder("purged" if purge else "hidden", to, "cli", actor(), timedelta(days=days))
+        each_dialer(
+            settings,
+            instance,
+            lambda name: _purged(purge_orphans(brain, name, datetime.now(UTC), order, apply=apply), order.mode, apply=apply),
+        )
 
 
 def restore(
@@ -74,11 +59,11 @@ def restore(
     from vici_brain.brain.orphan_archive import OrphanArchive  # noqa: PLC0415
     from vici_brain.flows.purge_orphans import restore_orphans  # noqa: PLC0415
 
-    with _opened() as (settings, brain):
+    with opened() as (settings, brain):
         if which is None:
             _listed(OrphanArchive(brain).purges([dialer.name for dialer in settings.dialers]))
             return
-        done = restore_orphans(brain, which, _actor())
+        done = restore_orphans(brain, which, actor())
     told = f"[bold]{done.purge.instance}[/bold] purge {done.purge.id}: {done.calls:,} orphans restored"
     _say(told + (f", {done.only_in_file:,} of them from the file alone" if done.only_in_file else ""))
     if done.unverified:
@@ -110,14 +95,6 @@ def _listed(purges: list["Purge"]) -> None:
         _out.print(table)
     else:
         _say("no orphan was ever put away")
-
-
-def _actor() -> str:
-    """Who sits at the keyboard, for the audit row."""
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError):
-        return "unknown"
 
 
 def _say(text: str) -> None:

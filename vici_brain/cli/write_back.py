@@ -3,7 +3,7 @@
 Belongs here: options and printing. Does not: deciding or writing (flows).
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -13,17 +13,13 @@ import typer
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
+from vici_brain.cli.dialers import Instances, each_dialer, opened
 from vici_brain.domain.identifiers import normalised_phone
 from vici_brain.flows.code_orders import CodeOrder, CodeResult
 from vici_brain.flows.push_leads import PushOrder
 from vici_brain.flows.writing import Site, push_leads_to, write_codes_to
-from vici_brain.settings import load_settings
 
 _out = Console(highlight=False)
-_Instances = Annotated[
-    list[str] | None,
-    typer.Option("--instance", "-i", help="Only this dialer; may be repeated. Default: all that are configured."),
-]
 
 
 def register(app: typer.Typer) -> None:
@@ -31,23 +27,22 @@ def register(app: typer.Typer) -> None:
     app.command("push-leads")(push)
 
 
-@contextmanager
-def _sites(instances: list[str] | None) -> Iterator[list[Site]]:
-    settings = load_settings()
-    brain = settings.open_brain()
-    names = [settings.dialer_settings(name).name for name in instances or [dialer.name for dialer in settings.dialers]]
-    sites = [settings.site(name, settings.open_dialer(name), brain, lambda: datetime.now(UTC)) for name in names]
-    try:
-        yield sites
-    finally:
-        for site in sites:
-            site.dialer.engine.dispose()
-        brain.dispose()
+def _at_each(instances: list[str] | None, work: Callable[[Site], None]) -> None:
+    with opened() as (settings, brain):
+
+        def at(name: str) -> None:
+            site = settings.site(name, settings.open_dialer(name), brain, lambda: datetime.now(UTC))
+            try:
+                work(site)
+            finally:
+                site.dialer.engine.dispose()
+
+        each_dialer(settings, instances, at)
 
 
 def update_vendor_codes(
     campaigns: Annotated[str, typer.Option(help="Campaigns whose leads get their codes, separated by commas; case is ignored.")],
-    instance: _Instances = None,
+    instance: Instances = None,
     batch: Annotated[int | None, typer.Option(min=1, max=500, help="Leads looked at and written at a time.")] = None,
     phone: Annotated[str | None, typer.Option(help="Only the leads with this number.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Read and count, but write nothing.")] = False,
@@ -57,25 +52,25 @@ def update_vendor_codes(
     if phone is not None and key is None:
         raise typer.BadParameter(f"{phone!r} is no phone number; write 2125550101 or +442071234567")
     order = CodeOrder(tuple(campaigns.split(",")), "cli", key, dry_run=dry_run)
-    with _sites(instance) as sites:
-        for site in sites:
-            with _progress(site.dialer.instance) as tell:
-                result = write_codes_to(site, order, batch=batch, on_batch=tell)
-            _told(site.dialer.instance, asdict(result), dry_run=dry_run)
+
+    def work(site: Site) -> None:
+        with _progress(site.dialer.instance) as tell:
+            result = write_codes_to(site, order, batch=batch, on_batch=tell)
+        _told(site.dialer.instance, asdict(result), dry_run=dry_run)
+
+    _at_each(instance, work)
 
 
 def push(
-    instance: _Instances = None,
+    instance: Instances = None,
     since_lead: Annotated[
         int | None, typer.Option(min=0, help="Also leads that Brain had before, with an id above this.")
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Search, judge and count, but add and mark nothing.")] = False,
 ) -> None:
     """Add leads that are new in Brain to the dialer, with their code, if the 30-day rule and the do-not-call lists allow."""
-    with _sites(instance) as sites:
-        for site in sites:
-            result = push_leads_to(site, PushOrder("cli", since_lead, dry_run))
-            _told(site.dialer.instance, asdict(result), dry_run=dry_run)
+    order = PushOrder("cli", since_lead, dry_run)
+    _at_each(instance, lambda site: _told(site.dialer.instance, asdict(push_leads_to(site, order)), dry_run=dry_run))
 
 
 @contextmanager
