@@ -56,7 +56,7 @@ AUDITS = (
         "every_call_is_in_exactly_one_half",
         "vici_call_logs",
         is_error=True,
-        promise="Every call of the window is in vici_call_metrics or in orphan_call_logs, never in both (hidden orphans: in none)",
+        promise="Every call of the window is in vici_call_metrics or in orphan_call_logs, never in both; hidden ones in none",
         remedy="The two halves are views made by the migrations: run `vici-brain migrate`, and see who altered them",
     ),
     Audit(
