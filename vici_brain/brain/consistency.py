@@ -149,10 +149,11 @@ class Standing:
         return self.offending == 0
 
 
-def offenders(connection: Connection, rule: Rule, since: datetime | None, now: datetime) -> list[int]:
-    """Ids of the entities that break ``rule`` and changed at or after ``since`` (``None``: of any age), lowest first."""
+def offenders(connection: Connection, rule: Rule, since: datetime | None, now: datetime) -> dict[int, datetime]:
+    """Ids of the entities that break ``rule`` and changed at or after ``since`` (``None``: of any age), lowest first, and when."""
     changed = "" if since is None else f" AND {rule.changed_at} >= :since"
-    return list(connection.scalars(_asked(rule, "id", changed, " ORDER BY id"), {"since": since, "settled": now - rule.grace}))
+    asked = _asked(rule, f"id, {rule.changed_at} AS changed_at", changed, " ORDER BY id")
+    return {row.id: row.changed_at for row in connection.execute(asked, {"since": since, "settled": now - rule.grace})}
 
 
 def standing(engine: Engine, rule: Rule, now: datetime, most: int = 20) -> Standing:
@@ -160,7 +161,7 @@ def standing(engine: Engine, rule: Rule, now: datetime, most: int = 20) -> Stand
     since = now - RECENT if rule.name == "recent_failures" else None
     with brain_errors(), engine.connect() as connection:
         found = offenders(connection, rule, since, now)
-    return Standing(rule, len(found), tuple(found[::-1][:most]))
+    return Standing(rule, len(found), tuple([*found][::-1][:most]))
 
 
 def broken_by_call(engine: Engine, call_id: int, now: datetime) -> tuple[Rule, ...] | None:
