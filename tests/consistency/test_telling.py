@@ -1,4 +1,4 @@
-"""From the trigger that flags a call to the people who read it: once, within five minutes, and measured by what was really sent."""
+"""From the trigger that flags a call to the people who read it: once, within five minutes, and measured by what was sent."""
 
 import sys
 from collections.abc import Iterator
@@ -14,16 +14,16 @@ from sqlalchemy import Engine
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "alerts"))
 
-from alert_sinks import WebhookSink, webhook_sink  # noqa: E402 - a sibling of another folder
+from alert_sinks import WebhookSink, webhook_sink
 
-from sensors.alerts import alerts  # noqa: E402 - after the path
-from vici_brain.brain.database import brain_now  # noqa: E402
-from vici_brain.domain.consistency_policy import ConsistencyPolicy  # noqa: E402
-from vici_brain.flows.book_appointment import roll_back  # noqa: E402
-from vici_brain.flows.report_consistency import report_consistency  # noqa: E402
-from vici_brain.flows.watch_consistency import sweep  # noqa: E402
-from vici_brain.orchestration.resources import Connections  # noqa: E402
-from vici_brain.settings import DialerSettings, Settings  # noqa: E402
+from sensors.alerts import alerts
+from vici_brain.brain.database import brain_now
+from vici_brain.domain.consistency_policy import ConsistencyPolicy
+from vici_brain.flows.book_appointment import roll_back
+from vici_brain.flows.report_consistency import report_consistency
+from vici_brain.flows.watch_consistency import sweep
+from vici_brain.orchestration.resources import Connections
+from vici_brain.settings import DialerSettings, Settings
 
 MINUTE = timedelta(minutes=1)
 POLICY = ConsistencyPolicy()

@@ -150,7 +150,7 @@ class Standing:
 
 
 def offenders(connection: Connection, rule: Rule, since: datetime | None, now: datetime) -> dict[int, datetime]:
-    """Ids of the entities that break ``rule`` and changed at or after ``since`` (``None``: of any age), lowest first, and when."""
+    """Who breaks ``rule`` and changed at or after ``since`` (``None``: of any age): id and when it changed, lowest first."""
     changed = "" if since is None else f" AND {rule.changed_at} >= :since"
     asked = _asked(rule, f"id, {rule.changed_at} AS changed_at", changed, " ORDER BY id")
     return {row.id: row.changed_at for row in connection.execute(asked, {"since": since, "settled": now - rule.grace})}

@@ -46,8 +46,8 @@ _BREAKERS = text("""
     closed
     FROM circuit_breaker_events WHERE happened_at >= :start AND happened_at < :end GROUP BY circuit_key ORDER BY opened DESC, 1
 """)
-# Recovery: from the last opening to the close, so that it measures the breaker and not the outage. Alerts: until the first message that
-# told of them was delivered; those that nobody heard of count with their age, unless they settled before they were news.
+# Recovery: from the last opening to the close, so that it measures the breaker and not the outage. Alerts: until the first
+# message that told of them was delivered; those that nobody heard of count with their age, unless they settled before they were news.
 _SPEEDS = text("""
     SELECT
         (SELECT percentile_cont(0.95) WITHIN GROUP (ORDER BY milliseconds) FROM appointment_validations
@@ -58,7 +58,8 @@ _SPEEDS = text("""
             shut.happened_at)))
             FROM circuit_breaker_events AS shut
             WHERE shut.new_state = 'closed' AND shut.happened_at >= :start AND shut.happened_at < :end) AS recovery_s,
-        (SELECT percentile_cont(0.95) WITHIN GROUP (ORDER BY extract(epoch FROM coalesce(message.sent_at, :now) - alert.detected_at))
+        (SELECT percentile_cont(0.95) WITHIN GROUP (
+                ORDER BY extract(epoch FROM coalesce(message.sent_at, :now) - alert.detected_at))
             FROM data_consistency_alerts AS alert LEFT JOIN outgoing_messages AS message ON message.id = alert.message_id
             WHERE alert.detected_at >= :start AND alert.detected_at < :end AND alert.severity = 'critical'
               AND alert.entity_id IS NOT NULL
