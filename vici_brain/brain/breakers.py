@@ -6,7 +6,7 @@ pybreaker reads and writes its storage in separate steps under a lock of its own
 here the row is locked from reading to writing. A closed breaker costs one read to pass and writes nothing.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import asdict, fields
 from datetime import datetime
 
@@ -34,6 +34,7 @@ _EVENT = text("""
     VALUES (:key, :old, :new, :at, :reason)
 """)
 _ALL = text(f"SELECT circuit_key, {_NAMES} FROM circuit_breaker_states ORDER BY circuit_key")  # noqa: S608 - the same
+_CLOSED = text("SELECT circuit_key FROM circuit_breaker_states WHERE circuit_key = ANY(:keys) AND state = 'closed'")
 _SETTLE = text("""
     UPDATE manual_review_queue SET status = 'resolved', resolved_at = :at, updated_at = :at,
         resolution_notes = 'closed by itself: what it guards works again'
@@ -118,6 +119,12 @@ class Breaker:
             put_up_for_review(connection, [ReviewItem("circuit_open", "circuit", self.key, context=context)], now)
         elif before.state == HALF_OPEN:
             connection.execute(_SETTLE, {"key": self.key, "at": now})
+
+
+def closed_among(engine: Engine, keys: Collection[str]) -> set[str]:
+    """Which of ``keys`` have a breaker that is closed."""
+    with brain_errors(), engine.connect() as connection:
+        return set(connection.scalars(_CLOSED, {"keys": list(keys)}))
 
 
 def breaker_statistics(engine: Engine) -> dict[str, BreakerState]:

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, text
 
+from vici_brain.brain.database import by_index
 from vici_brain.brain.sql import load
 
 _TOLD = text("""
@@ -88,6 +89,7 @@ def raise_alerts(connection: Connection, matter: Matter, at: datetime, throttle:
         "at": at,
         "throttled": at - throttle,
     }
+    by_index(connection)
     rows = connection.execute(load("raise_alerts"), values).all()
     due = [row for row in rows if row.is_due]
     return Raised(
@@ -103,6 +105,7 @@ def untold(connection: Connection, settled: datetime, throttled: datetime, most:
 
     Those whose entity people heard of after ``throttled`` wait.
     """
+    by_index(connection)
     values = {"settled": settled, "throttled": throttled, "most": most}
     return [Untold(**row._asdict()) for row in connection.execute(_UNTOLD, values)]
 

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, Engine, TextClause, text
 
-from vici_brain.brain.database import brain_errors
+from vici_brain.brain.database import brain_errors, by_index
 
 _CALLS, _APPOINTMENTS, _ERRORS = "calls AS entity", "appointments AS entity", "booking_errors AS entity"
 RECENT = timedelta(hours=1)
@@ -151,6 +151,7 @@ class Standing:
 
 def offenders(connection: Connection, rule: Rule, since: datetime | None, now: datetime) -> dict[int, datetime]:
     """Who breaks ``rule`` and changed at or after ``since`` (``None``: of any age): id and when it changed, lowest first."""
+    by_index(connection)
     changed = "" if since is None else f" AND {rule.changed_at} >= :since"
     asked = _asked(rule, f"id, {rule.changed_at} AS changed_at", changed, " ORDER BY id")
     return {row.id: row.changed_at for row in connection.execute(asked, {"since": since, "settled": now - rule.grace})}

@@ -12,7 +12,7 @@ from datetime import date, datetime
 
 from sqlalchemy import Connection, Engine, text
 
-from vici_brain.brain.database import brain_errors
+from vici_brain.brain.database import brain_errors, by_index
 
 _TOTALS = text("""
     SELECT (SELECT count(*) FROM calls WHERE created_at >= :start AND created_at < :end) AS calls,
@@ -47,7 +47,7 @@ _BREAKERS = text("""
     FROM circuit_breaker_events WHERE happened_at >= :start AND happened_at < :end GROUP BY circuit_key ORDER BY opened DESC, 1
 """)
 # Recovery: from the last opening to the close, so that it measures the breaker and not the outage. Alerts: until the first
-# message that told of them was delivered; those that nobody heard of count with their age, unless they settled before they were news.
+# message that told of them was delivered; those that nobody heard of count with their age, unless they settled before.
 _SPEEDS = text("""
     SELECT
         (SELECT percentile_cont(0.95) WITHIN GROUP (ORDER BY milliseconds) FROM appointment_validations
@@ -128,6 +128,7 @@ class ConsistencyFigures:
         """The period ``[start, end)``, as it looks at ``now``."""
         span = {"start": start, "end": end}
         with brain_errors(), self._engine.connect() as connection:
+            by_index(connection)
             totals, speeds = connection.execute(_TOTALS, span).one(), connection.execute(_SPEEDS, span | {"now": now}).one()
             return Figures(
                 calls=totals.calls,

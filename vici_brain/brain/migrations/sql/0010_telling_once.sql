@@ -5,3 +5,4 @@ COMMENT ON COLUMN data_consistency_alerts.message_id IS 'the first outgoing mess
 CREATE INDEX data_consistency_alerts_untold ON data_consistency_alerts (alert_type, entity_id)
     WHERE corrected_at IS NULL AND told_at IS NULL AND severity = 'critical' AND entity_id IS NOT NULL;
 CREATE INDEX data_consistency_alerts_open ON data_consistency_alerts (alert_type) WHERE corrected_at IS NULL;
+CREATE INDEX circuit_breaker_events_key ON circuit_breaker_events (circuit_key, happened_at);
