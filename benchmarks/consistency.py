@@ -32,7 +32,8 @@ _WRITES = {
     "insert of mismatches": "INSERT INTO calls (session_outcome, direction) SELECT 'appointment_booked', 'inbound'"
     " FROM generate_series(1, :rows)",
     "update of outcomes": "UPDATE calls SET session_outcome = 'voicemail' WHERE session_outcome = 'answered'",
-    "insert of appointments": "INSERT INTO appointments (call_id) SELECT id FROM calls WHERE session_outcome = 'appointment_booked'",
+    "insert of appointments": "INSERT INTO appointments (call_id) SELECT id FROM calls"
+    " WHERE session_outcome = 'appointment_booked'",
     "delete of appointments": "DELETE FROM appointments",
 }
 _FILL = """

@@ -115,9 +115,10 @@ def plans_of(brain: Engine) -> Iterator[dict[str, list[Step]]]:
         if statement.split(maxsplit=1)[0].upper() in {"SELECT", "INSERT", "UPDATE", "DELETE", "WITH"} or statement.startswith(
             "--"
         ):
-            with connection.connection.cursor() as cursor:
-                cursor.execute("EXPLAIN (FORMAT JSON) " + statement, values)
-                (said,) = cursor.fetchone() or ("[]",)
+            cursor = connection.connection.cursor()
+            cursor.execute("EXPLAIN (FORMAT JSON) " + statement, values)
+            (said,) = cursor.fetchone() or ("[]",)
+            cursor.close()
             (plan,) = json.loads(said) if isinstance(said, str) else said
             found[" ".join(statement.split())[:200]] = list(steps(plan["Plan"]))
 
@@ -189,7 +190,7 @@ WORK: tuple[Callable[[Engine, datetime], None], ...] = (fed, swept, looked_at, t
 
 
 def test_no_statement_reads_a_large_table_from_end_to_end(busy: Engine) -> None:  # F160
-    wrong = {}
+    wrong: dict[tuple[str, str], list[str | None]] = {}
     for work in WORK:
         with plans_of(busy) as found:
             work(busy, brain_now(busy))

@@ -85,7 +85,7 @@ def raise_alerts(connection: Connection, matter: Matter, at: datetime, throttle:
         "entity_type": matter.entity_type,
         "says": matter.says,
         "ids": list(matter.ids),
-        "changed": list(matter.changed) or [None] * len(matter.ids),
+        "changed": [*matter.changed] if matter.changed else [None for _ in matter.ids],
         "at": at,
         "throttled": at - throttle,
     }
