@@ -19,6 +19,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, Va
 from sqlalchemy import Engine, make_url
 from sqlalchemy.exc import ArgumentError
 
+from vici_brain.brain.consistency_log import keep_log
 from vici_brain.brain.database import migrate, open_brain
 from vici_brain.domain.alert_policy import AlertPolicy
 from vici_brain.domain.consistency_policy import ConsistencyPolicy
@@ -195,6 +196,7 @@ class Settings:
 
     def open_brain(self) -> Engine:
         """Brain's engine; starts the embedded PostgreSQL, and migrates that one, when no other is configured."""
+        keep_log(self.home)
         if self.brain_url is not None:
             return open_brain(self.brain_url.get_secret_value())
         # Only the embedded server needs the wheel, and only here.

@@ -209,10 +209,10 @@ def test_a_growing_backlog_of_orphans_is_found(brain: Engine) -> None:
 def test_a_thousand_open_alerts_of_one_type_are_one_matter_and_the_worst_counts(brain: Engine) -> None:
     alert = """
         INSERT INTO data_consistency_alerts (alert_type, severity, entity_type, entity_id, description, detected_at, corrected_at)
-        SELECT 'missing_appointment', CASE n WHEN 1 THEN 'critical' ELSE 'warning' END, 'call', n, 'call ' || n, now(),
+        SELECT 'missing_appointment', CASE n WHEN 1 THEN 'critical' ELSE 'warning' END, 'call', n, 'call ' || n, :at,
             CASE WHEN n > 1000 THEN now() END FROM generate_series(1, 1200) n
     """
-    do(brain, alert)
+    do(brain, alert, at=NOON - timedelta(hours=5))
     (matter,) = found(brain).values()
     assert (matter.severity, matter.title) == ("critical", "1,000 open alerts missing_appointment")
 

@@ -36,7 +36,7 @@ def test_the_most_urgent_and_oldest_come_first_and_a_matter_is_one_item(brain: E
     assert found == [("b", 1, "pending"), ("a", 3, "pending")]
 
 
-def test_an_item_is_taken_and_resolved_once(brain: Engine) -> None:
+def test_an_item_is_taken_and_resolved_once(brain: Engine) -> None:  # F142
     now, queue = brain_now(brain), ReviewQueue(brain)
     with brain.begin() as connection:
         put_up_for_review(connection, [ReviewItem("a", "call", "1")], now)
@@ -49,7 +49,7 @@ def test_an_item_is_taken_and_resolved_once(brain: Engine) -> None:
     assert ask(brain, "SELECT status, resolution_notes FROM manual_review_queue") == [("resolved", "done")]
 
 
-def test_dismissing_an_item_closes_its_alert_as_a_false_positive(brain: Engine) -> None:
+def test_dismissing_an_item_closes_its_alert_as_a_false_positive(brain: Engine) -> None:  # F141, F158
     call(brain, session_outcome="appointment_booked")
     sweep(brain, soon(brain), ConsistencyPolicy())
     (item,) = ReviewQueue(brain).listed()
@@ -145,7 +145,7 @@ def test_the_goals_are_measured(brain: Engine) -> None:  # F132, F153, F154, F15
     assert "dialer:x | 1 | 1" in report.markdown
 
 
-def test_a_report_is_kept_and_told_once_however_often_it_is_made(brain: Engine) -> None:
+def test_a_report_is_kept_and_told_once_however_often_it_is_made(brain: Engine) -> None:  # F132
     now = brain_now(brain)
     assert report_consistency(brain, now, ZONE).is_new
     assert not report_consistency(brain, now, ZONE).is_new

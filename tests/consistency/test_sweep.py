@@ -113,11 +113,21 @@ def test_a_matter_is_told_once_in_five_minutes_and_the_next_says_how_many_were_h
     start = soon(brain)
     assert sweep(brain, start, POLICY).told == 1
     for minutes in (1, 3, 4.9):
+        write(brain, "UPDATE calls SET status = 'touched'")
         assert sweep(brain, start + minutes * MINUTE, POLICY).told == 0
     assert one(brain, "SELECT held_back FROM data_consistency_alerts") == 3
     again = sweep(brain, start + 5 * MINUTE, POLICY)
     assert (again.told, again.held_back) == (1, 3)
     assert "Held back since the last message: 3." in one(brain, "SELECT body FROM outgoing_messages ORDER BY id DESC LIMIT 1")
+
+
+def test_a_call_that_was_not_written_again_is_told_once_however_often_a_sweep_sees_it(brain: Engine) -> None:
+    call(brain, session_outcome="appointment_booked")
+    start = soon(brain)
+    assert [sweep(brain, start + minutes * MINUTE, POLICY).told for minutes in (0, 6, 12)] == [1, 0, 0]
+    assert one(brain, "SELECT held_back FROM data_consistency_alerts") == 0
+    write(brain, "UPDATE calls SET status = 'touched'")
+    assert sweep(brain, start + 18 * MINUTE, POLICY).told == 1
 
 
 def test_a_matter_that_comes_back_within_the_throttle_is_a_new_alert_but_no_news(brain: Engine) -> None:

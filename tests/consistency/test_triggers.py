@@ -113,7 +113,7 @@ def test_every_trigger_shows_in_the_information_schema(brain: Engine) -> None:  
     assert absent_triggers(brain) == []
 
 
-def test_a_trigger_that_was_dropped_or_switched_off_is_reported(brain: Engine) -> None:
+def test_a_trigger_that_was_dropped_or_switched_off_is_reported(brain: Engine) -> None:  # F147
     write(brain, "DROP TRIGGER calls_touch ON calls")
     write(brain, "ALTER TABLE appointments DISABLE TRIGGER appointments_deleted")
     assert absent_triggers(brain) == ["appointments.appointments_deleted", "calls.calls_touch"]

@@ -1,7 +1,7 @@
 """What is read again, as the ledger of a real Brain tells it: holes of any age, in what order, and never twice at once."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -9,11 +9,12 @@ import dagster as dg
 import pytest
 from builders import ask, minutes, one
 from call_centre import VICI, call_centre, settings_for
-from sqlalchemy import Engine
+from sqlalchemy import Engine, event, text
 from watched_dialer import DAY, Watched, asked, keys, span
 
 from sensors.call_gaps import GAP_TAG
 from vici_brain.domain.windows import BUCKET, floor_to
+from vici_brain.orchestration import reporting
 from vici_brain.orchestration.asset_keys import InstanceNames
 from vici_brain.orchestration.partitions import key_of
 from vici_brain.orchestration.resources import Connections
@@ -186,3 +187,79 @@ def test_a_brain_that_cannot_be_asked_is_a_reason_to_skip_and_no_healthy_ledger(
     assert isinstance(answer, dg.SkipReason)
     assert str(answer.skip_message).startswith("unknown, because Brain could not be asked: Brain did not answer")
     assert "hidden-word" not in str(answer.skip_message)
+
+
+# A dialer that is down: refused by its breaker, and nothing lost. F126, F127
+
+
+def breakers(watched: Watched) -> list[tuple[str, str]]:
+    return [tuple(row) for row in ask(watched.brain, "SELECT circuit_key, state FROM circuit_breaker_states ORDER BY 1")]
+
+
+def set_opened(watched: Watched, at: datetime) -> None:
+    with watched.brain.begin() as connection:
+        connection.execute(text("UPDATE circuit_breaker_states SET opened_at = :at WHERE state = 'open'"), {"at": at})
+
+
+def test_runs_refused_by_an_open_breaker_lose_no_window_and_are_healed_by_themselves(
+    watched: Watched, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reporting, "RETRY", dg.RetryPolicy(max_retries=0))
+    hole = (watched.start + 2 * BUCKET, watched.start + 5 * BUCKET)
+    watched.forget(*hole)
+    watched.centre.dialer.outbound(hole[0] + minutes(1))
+    file, away = tmp_path / "vici.db", tmp_path / "away.db"
+    file.rename(away)
+    file.mkdir()
+    later = timedelta()
+    for _ in range(3):
+        assert watched.obey(watched.look(later=later)) == [False]
+        later += timedelta(hours=2)
+    assert breakers(watched) == [("dialer:vici", "open")]
+    set_opened(watched, datetime.now(UTC) + DAY)
+    for _ in range(4):
+        answer = watched.look(later=later)
+        assert asked(answer) == [hole]
+        assert watched.obey(answer) == [False]
+        later += timedelta(hours=2)
+    assert one(watched.brain, "SELECT failure_count FROM circuit_breaker_states") == 3
+    assert one(watched.brain, "SELECT count(*) FROM vici_call_logs") == 0
+    file.rmdir()
+    away.rename(file)
+    set_opened(watched, datetime.now(UTC) - DAY)
+    assert watched.obey(watched.look(later=later)) == [True]
+    assert watched.look() == HEALTHY
+    assert one(watched.brain, "SELECT called_at FROM vici_call_logs") == (hole[0] + minutes(1)).replace(microsecond=0)
+    assert len(watched.centre.instance.get_run_records()) == 8
+
+
+def test_an_open_breaker_of_one_dialer_holds_up_no_other(watched: Watched) -> None:
+    watched.forget(watched.start, watched.start + BUCKET)
+    with watched.brain.begin() as connection:
+        insert = "INSERT INTO circuit_breaker_states (circuit_key, state, opened_at) VALUES ('dialer:west', 'open', :at)"
+        connection.execute(text(insert), {"at": datetime.now(UTC) + DAY})
+    assert watched.obey(watched.look()) == [True]
+    assert watched.look() == HEALTHY
+    assert not watched.centre.sync(watched.start, instance="west").success
+
+
+def test_a_closed_breaker_costs_two_reads_a_session_and_writes_nothing(watched: Watched) -> None:  # F159
+    def counted(work: Callable[[], object]) -> list[str]:
+        seen: list[str] = []
+
+        def note(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+            if "circuit_breaker" in statement:
+                seen.append(" ".join(statement.split()[:1]))
+
+        event.listen(Engine, "before_cursor_execute", note)
+        try:
+            work()
+        finally:
+            event.remove(Engine, "before_cursor_execute", note)
+        return seen
+
+    assert counted(watched.look) == []
+    # A run reads the calls in one session and proves them in another.
+    watched.forget(watched.start, watched.start + BUCKET)
+    assert counted(lambda: watched.obey(watched.look())) == ["SELECT"] * 4
+    assert breakers(watched) == []

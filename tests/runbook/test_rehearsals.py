@@ -9,15 +9,24 @@ import pytest
 from builders import NOON, Exchange, Replication, add_lead, ask, minutes, one
 from sqlalchemy import Engine, create_engine, make_url, text
 
+from vici_brain.brain.breakers import Breaker
+from vici_brain.brain.database import brain_now
 from vici_brain.brain.gaps import GapStore
 from vici_brain.brain.journal import SyncIdentity
+from vici_brain.brain.reviews import ReviewQueue
+from vici_brain.brain.triggers import absent_triggers
 from vici_brain.brain.troubles import Watched, troubles
 from vici_brain.domain.alert_policy import AlertPolicy
+from vici_brain.domain.breaker import BreakerPolicy
+from vici_brain.domain.consistency_policy import ConsistencyPolicy
 from vici_brain.domain.windows import Window
-from vici_brain.errors import ConfigurationError, RetriableError
+from vici_brain.errors import CircuitOpenError, ConfigurationError, RetriableError
+from vici_brain.flows.guarding import GuardedDialer
 from vici_brain.flows.match_calls import rematch_orphans
+from vici_brain.flows.process_reviews import process_reviews
 from vici_brain.flows.prove_calls import reconcile
 from vici_brain.flows.sync_calls import fetch_history, sync_incremental
+from vici_brain.flows.watch_consistency import sweep
 from vici_brain.settings import PROJECT
 from vici_brain.vici.call_reader import CALL_TABLES
 from vici_brain.vici.dialer import Dialer
@@ -26,6 +35,7 @@ RUNBOOK = (PROJECT / "docs" / "runbook.md").read_text()
 TABLES = [table.name for table in CALL_TABLES]
 WATCHED = Watched(["vici"], TABLES, minutes(15), 60, AlertPolicy())
 HOUR = timedelta(hours=1)
+SHOWN_BREAKERS = "SELECT circuit_key, state, failure_count, opened_at FROM circuit_breaker_states WHERE state <> 'closed'"
 
 
 @pytest.fixture
@@ -61,9 +71,9 @@ def kinds(brain: Engine, at: float = 0.0) -> set[str]:
     return {matter.kind for matter in troubles(brain, WATCHED, NOON + at * HOUR)}
 
 
-def test_the_page_has_ten_situations_and_each_says_what_it_must() -> None:
+def test_the_page_has_eleven_situations_and_each_says_what_it_must() -> None:
     situations = re.split(r"^## \d+\. ", RUNBOOK, flags=re.MULTILINE)[1:]
-    assert len(situations) == 10
+    assert len(situations) == 11
     for situation in situations:
         for part in ("**You see**", "**It means**", "**Do**", "**It is over**"):
             assert part in situation, (part, situation[:40])
@@ -75,7 +85,9 @@ def test_what_the_page_names_exists() -> None:
     assert [name for name in commands if f"`vici-brain {name}`" not in readme] == []
     checks = {"calls_are_fresh", "no_partition_left_failed", "clock_and_zone_agree", "dialer_is_as_busy_as_usual"}
     assert [
-        name for name in checks | {"call_log_columns_have_their_types"} if f"`{name}`" not in RUNBOOK or name not in readme
+        name
+        for name in checks | {"call_log_columns_have_their_types", "consistency_triggers_are_in_place"}
+        if f"`{name}`" not in RUNBOOK or name not in readme
     ] == []
 
 
@@ -131,6 +143,63 @@ def test_5_a_flood_of_orphans_is_told_and_ends_with_their_leads(replication: Rep
     done = rematch_orphans(brain, SyncIdentity("vici", "match_orphans", "cli"))
     assert done.counts.matched == 120
     assert "orphans" not in kinds(brain)
+
+
+def test_6_an_open_breaker_is_told_refuses_at_once_and_closes_by_itself(replication: Replication, brain: Engine) -> None:
+    at = [NOON]
+    url = "mysql+pymysql://vici_reader@127.0.0.1:1/asterisk"
+
+    def guard(dialer: Dialer) -> Dialer:
+        return GuardedDialer(dialer, lambda: Breaker(brain, "dialer:vici", BreakerPolicy(), lambda: at[0]))
+
+    away = replace(replication.at(NOON), dialer=guard(Dialer("vici", url, replication.site.zone)))
+    for _ in range(3):
+        with pytest.raises(RetriableError, match="cannot be reached"):
+            sync_incremental(away, "cli")
+    (matter,) = [matter for matter in troubles(brain, WATCHED, NOON) if matter.kind == "breaker"]
+    assert matter.title.startswith("the circuit breaker dialer:vici is open")
+    assert SHOWN_BREAKERS in RUNBOOK
+    assert [row[:3] for row in ask(brain, SHOWN_BREAKERS)] == [("dialer:vici", "open", 3)]
+    back = replace(replication.at(NOON), dialer=guard(replication.at(NOON).dialer))
+    with pytest.raises(CircuitOpenError, match="dialer:vici is not asked"):
+        sync_incremental(back, "cli", minutes=180)
+    queue = ReviewQueue(brain)
+    assert [(item.reason, item.entity_key) for item in queue.listed()] == [("circuit_open", "dialer:vici")]
+    at[0] += timedelta(seconds=30)
+    sync_incremental(back, "cli", minutes=180)
+    sync_incremental(back, "cli", minutes=180)
+    assert ask(brain, SHOWN_BREAKERS) == []
+    assert "breaker" not in kinds(brain)
+    assert queue.listed() == []
+    assert len(replication.keys()) == 18
+
+
+def test_11_calls_and_appointments_that_disagree_are_seen_queued_and_over_when_one_of_them_is_put_right(brain: Engine) -> None:
+    with brain.begin() as connection:
+        wrong = connection.scalar(text("INSERT INTO calls (session_outcome) VALUES ('appointment_booked') RETURNING id"))
+    sweep(brain, brain_now(brain), ConsistencyPolicy())
+    (item,) = ReviewQueue(brain).listed()
+    assert (item.reason, item.call_id, item.priority) == ("session_outcome_mismatch", wrong, 1)
+    with brain.begin() as connection:
+        connection.execute(text("INSERT INTO appointments (call_id) VALUES (:call)"), {"call": wrong})
+    assert process_reviews(brain, brain_now(brain)).resolved == 1
+    assert one(brain, "SELECT count(*) FROM data_consistency_alerts WHERE corrected_at IS NULL") == 0
+
+
+def test_11_triggers_that_were_switched_off_are_named_and_what_they_missed_is_found(brain: Engine) -> None:
+    for statement in (
+        "ALTER TABLE calls DISABLE TRIGGER USER",
+        "INSERT INTO calls (session_outcome, direction) VALUES ('appointment_booked', 'inbound')",
+    ):
+        with brain.begin() as connection:
+            connection.execute(text(statement))
+    assert "calls.calls_flag_disagreement_inserted" in absent_triggers(brain)
+    assert one(brain, "SELECT count(*) FROM data_consistency_alerts") == 0
+    assert "ALTER TABLE calls ENABLE TRIGGER USER" in RUNBOOK
+    with brain.begin() as connection:
+        connection.execute(text("ALTER TABLE calls ENABLE TRIGGER USER"))
+    assert absent_triggers(brain) == []
+    assert sweep(brain, brain_now(brain), ConsistencyPolicy()).found["session_outcome_mismatch"] == 1
 
 
 def test_7_a_backfill_that_failed_halfway_is_finished_by_the_next(replication: Replication, brain: Engine) -> None:

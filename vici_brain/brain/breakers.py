@@ -2,16 +2,17 @@
 
 Belongs here: rows of circuit_breaker_states and circuit_breaker_events. Does not: the rule (domain/breaker), nor what is guarded.
 
-pybreaker reads and writes its storage in separate steps under a lock of its own process, so that of two processes both may probe;
-here the row is locked from reading to writing. A closed breaker costs one read to pass and writes nothing.
+The row is locked from reading to writing, so that of any number of callers one probes. A closed breaker costs one read to pass
+and writes nothing. Why it is our own: docs/decisions/0005.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import asdict, fields
 from datetime import datetime
 
 from sqlalchemy import Connection, Engine, text
 
+from vici_brain.brain.consistency_log import breaker_changed
 from vici_brain.brain.database import brain_errors
 from vici_brain.brain.reviews import ReviewItem, put_up_for_review
 from vici_brain.domain.breaker import CLOSED, HALF_OPEN, OPEN, BreakerPolicy, BreakerState, admit, fail, release, succeed
@@ -34,6 +35,7 @@ _EVENT = text("""
     VALUES (:key, :old, :new, :at, :reason)
 """)
 _ALL = text(f"SELECT circuit_key, {_NAMES} FROM circuit_breaker_states ORDER BY circuit_key")  # noqa: S608 - the same
+_CLOSED = text("SELECT circuit_key FROM circuit_breaker_states WHERE circuit_key = ANY(:keys) AND state = 'closed'")
 _SETTLE = text("""
     UPDATE manual_review_queue SET status = 'resolved', resolved_at = :at, updated_at = :at,
         resolution_notes = 'closed by itself: what it guards works again'
@@ -63,6 +65,8 @@ class Breaker:
                 refused = before
             else:
                 self._write(connection, before, after, now, None)
+        if after is not None:
+            _log(self.key, before, after, None)
         if refused is not None:
             raise CircuitOpenError(
                 f"{self.key} is not asked: its circuit breaker is {refused.state} after {refused.failure_count} failures in a "
@@ -99,7 +103,9 @@ class Breaker:
         with brain_errors(), self._engine.begin() as connection:
             before = self._locked(connection)
             now = self._clock()
-            self._write(connection, before, follow(before, now), now, error)
+            after = follow(before, now)
+            self._write(connection, before, after, now, error)
+        _log(self.key, before, after, error)
 
     def _locked(self, connection: Connection) -> BreakerState:
         connection.execute(_MAKE, {"key": self.key})
@@ -118,6 +124,17 @@ class Breaker:
             put_up_for_review(connection, [ReviewItem("circuit_open", "circuit", self.key, context=context)], now)
         elif before.state == HALF_OPEN:
             connection.execute(_SETTLE, {"key": self.key, "at": now})
+
+
+def _log(key: str, before: BreakerState, after: BreakerState, error: str | None) -> None:
+    if after.state != before.state:
+        breaker_changed(key, before.state, after.state, failures=after.failure_count, error=error)
+
+
+def closed_among(engine: Engine, keys: Collection[str]) -> set[str]:
+    """Which of ``keys`` have a breaker that is closed."""
+    with brain_errors(), engine.connect() as connection:
+        return set(connection.scalars(_CLOSED, {"keys": list(keys)}))
 
 
 def breaker_statistics(engine: Engine) -> dict[str, BreakerState]:

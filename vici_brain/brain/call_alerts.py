@@ -10,9 +10,25 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, text
 
+from vici_brain.brain.database import by_index
 from vici_brain.brain.sql import load
 
-_TOLD = text("UPDATE data_consistency_alerts SET told_at = :at, message_id = :message_id, held_back = 0 WHERE id = ANY(:ids)")
+_TOLD = text("""
+    UPDATE data_consistency_alerts SET told_at = :at, message_id = coalesce(message_id, :message_id), held_back = 0,
+        seen_change = CASE WHEN seen_change IS NOT NULL OR entity_type <> 'call' THEN seen_change
+            ELSE (SELECT calls.updated_at FROM calls WHERE calls.id = data_consistency_alerts.entity_id) END
+    WHERE id = ANY(:ids)
+""")
+# What another process is telling, or a sweep is looking at, is left to it.
+_UNTOLD = text("""
+    SELECT id, alert_type, entity_type, entity_id, description FROM data_consistency_alerts AS alert
+    WHERE corrected_at IS NULL AND told_at IS NULL AND severity = 'critical' AND entity_id IS NOT NULL
+      AND detected_at <= :settled
+      AND NOT EXISTS (SELECT FROM data_consistency_alerts AS told WHERE told.entity_id = alert.entity_id
+            AND told.alert_type || '' = alert.alert_type AND told.entity_type || '' = alert.entity_type
+            AND told.told_at > :throttled)
+    ORDER BY alert_type, entity_id LIMIT :most FOR UPDATE OF alert SKIP LOCKED
+""")
 _CORRECTED = text("""
     UPDATE data_consistency_alerts SET auto_corrected = true, corrected_at = :at, updated_at = :at, resolution_notes = :note
     WHERE alert_type = :alert_type AND entity_type = :entity_type AND entity_id = ANY(:ids) AND corrected_at IS NULL
@@ -28,13 +44,25 @@ _OVER = text("""
 
 @dataclass(frozen=True, slots=True)
 class Matter:
-    """What is wrong with each of ``ids``."""
+    """What is wrong with each of ``ids``; ``changed`` says when each was last written (none: whenever it is seen is news)."""
 
     alert_type: str
     severity: str
     entity_type: str
     says: str
     ids: Sequence[int]
+    changed: Sequence[datetime] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Untold:
+    """An open critical alert that nobody was told of."""
+
+    id: int
+    alert_type: str
+    entity_type: str
+    entity_id: int
+    description: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +85,11 @@ def raise_alerts(connection: Connection, matter: Matter, at: datetime, throttle:
         "entity_type": matter.entity_type,
         "says": matter.says,
         "ids": list(matter.ids),
+        "changed": [*matter.changed] if matter.changed else [None for _ in matter.ids],
         "at": at,
         "throttled": at - throttle,
     }
+    by_index(connection)
     rows = connection.execute(load("raise_alerts"), values).all()
     due = [row for row in rows if row.is_due]
     return Raised(
@@ -68,6 +98,16 @@ def raise_alerts(connection: Connection, matter: Matter, at: datetime, throttle:
         tuple(row.entity_id for row in due),
         sum(row.held_back for row in due),
     )
+
+
+def untold(connection: Connection, settled: datetime, throttled: datetime, most: int = 10_000) -> list[Untold]:
+    """Critical alerts raised until ``settled`` of which nobody was told, by type and entity; locked until the transaction ends.
+
+    Those whose entity people heard of after ``throttled`` wait.
+    """
+    by_index(connection)
+    values = {"settled": settled, "throttled": throttled, "most": most}
+    return [Untold(**row._asdict()) for row in connection.execute(_UNTOLD, values)]
 
 
 def told(connection: Connection, alerts: Sequence[int], message_id: int, at: datetime) -> None:

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, Engine, TextClause, text
 
-from vici_brain.brain.database import brain_errors
+from vici_brain.brain.database import brain_errors, by_index
 
 _CALLS, _APPOINTMENTS, _ERRORS = "calls AS entity", "appointments AS entity", "booking_errors AS entity"
 RECENT = timedelta(hours=1)
@@ -149,10 +149,12 @@ class Standing:
         return self.offending == 0
 
 
-def offenders(connection: Connection, rule: Rule, since: datetime | None, now: datetime) -> list[int]:
-    """Ids of the entities that break ``rule`` and changed at or after ``since`` (``None``: of any age), lowest first."""
+def offenders(connection: Connection, rule: Rule, since: datetime | None, now: datetime) -> dict[int, datetime]:
+    """Who breaks ``rule`` and changed at or after ``since`` (``None``: of any age): id and when it changed, lowest first."""
+    by_index(connection)
     changed = "" if since is None else f" AND {rule.changed_at} >= :since"
-    return list(connection.scalars(_asked(rule, "id", changed, " ORDER BY id"), {"since": since, "settled": now - rule.grace}))
+    asked = _asked(rule, f"id, {rule.changed_at} AS changed_at", changed, " ORDER BY id")
+    return {row.id: row.changed_at for row in connection.execute(asked, {"since": since, "settled": now - rule.grace})}
 
 
 def standing(engine: Engine, rule: Rule, now: datetime, most: int = 20) -> Standing:
@@ -160,7 +162,7 @@ def standing(engine: Engine, rule: Rule, now: datetime, most: int = 20) -> Stand
     since = now - RECENT if rule.name == "recent_failures" else None
     with brain_errors(), engine.connect() as connection:
         found = offenders(connection, rule, since, now)
-    return Standing(rule, len(found), tuple(found[::-1][:most]))
+    return Standing(rule, len(found), tuple([*found][::-1][:most]))
 
 
 def broken_by_call(engine: Engine, call_id: int, now: datetime) -> tuple[Rule, ...] | None:

@@ -12,7 +12,7 @@ from datetime import date, datetime
 
 from sqlalchemy import Connection, Engine, text
 
-from vici_brain.brain.database import brain_errors
+from vici_brain.brain.database import brain_errors, by_index
 
 _TOTALS = text("""
     SELECT (SELECT count(*) FROM calls WHERE created_at >= :start AND created_at < :end) AS calls,
@@ -46,7 +46,8 @@ _BREAKERS = text("""
     closed
     FROM circuit_breaker_events WHERE happened_at >= :start AND happened_at < :end GROUP BY circuit_key ORDER BY opened DESC, 1
 """)
-# Recovery: from the last opening to the close, so that it measures the breaker and not the outage.
+# Recovery: from the last opening to the close, so that it measures the breaker and not the outage. Alerts: until the first
+# message that told of them was delivered; those that nobody heard of count with their age, unless they settled before.
 _SPEEDS = text("""
     SELECT
         (SELECT percentile_cont(0.95) WITHIN GROUP (ORDER BY milliseconds) FROM appointment_validations
@@ -57,9 +58,12 @@ _SPEEDS = text("""
             shut.happened_at)))
             FROM circuit_breaker_events AS shut
             WHERE shut.new_state = 'closed' AND shut.happened_at >= :start AND shut.happened_at < :end) AS recovery_s,
-        (SELECT percentile_cont(0.95) WITHIN GROUP (ORDER BY extract(epoch FROM message.sent_at - alert.detected_at))
-            FROM data_consistency_alerts AS alert JOIN outgoing_messages AS message ON message.id = alert.message_id
-            WHERE alert.detected_at >= :start AND alert.detected_at < :end AND message.sent_at IS NOT NULL) AS alert_s
+        (SELECT percentile_cont(0.95) WITHIN GROUP (
+                ORDER BY extract(epoch FROM coalesce(message.sent_at, :now) - alert.detected_at))
+            FROM data_consistency_alerts AS alert LEFT JOIN outgoing_messages AS message ON message.id = alert.message_id
+            WHERE alert.detected_at >= :start AND alert.detected_at < :end AND alert.severity = 'critical'
+              AND alert.entity_id IS NOT NULL
+              AND (message.sent_at IS NOT NULL OR alert.message_id IS NOT NULL OR alert.corrected_at IS NULL)) AS alert_s
 """)
 _REVIEWS = text("SELECT count(*) FROM manual_review_queue WHERE status IN ('pending', 'in_progress')")
 _KEEP = text("""
@@ -120,11 +124,12 @@ class ConsistencyFigures:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
-    def of(self, start: datetime, end: datetime) -> Figures:
-        """The period ``[start, end)``."""
+    def of(self, start: datetime, end: datetime, now: datetime) -> Figures:
+        """The period ``[start, end)``, as it looks at ``now``."""
         span = {"start": start, "end": end}
         with brain_errors(), self._engine.connect() as connection:
-            totals, speeds = connection.execute(_TOTALS, span).one(), connection.execute(_SPEEDS, span).one()
+            by_index(connection)
+            totals, speeds = connection.execute(_TOTALS, span).one(), connection.execute(_SPEEDS, span | {"now": now}).one()
             return Figures(
                 calls=totals.calls,
                 appointments=totals.appointments,

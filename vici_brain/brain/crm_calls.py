@@ -8,13 +8,17 @@ from functools import cache
 
 from sqlalchemy import Engine, TextClause, text
 
-from vici_brain.brain.database import brain_errors
+from vici_brain.brain.database import brain_errors, by_index
 from vici_brain.brain.sql import load
 from vici_brain.brain.watermarks import advance, horizon, position
 from vici_brain.domain.statuses import TRANSIENT
 
 WATERMARK = "feed_calls"
 BATCH = 20_000
+# Of what changed a walk of the key would look at every call there is; from the start anything but the key would read and sort
+# them all for each batch. Nothing tells the planner before statistics do.
+_WHAT_CHANGED = text("SET LOCAL enable_indexscan = off")
+_FROM_THE_START = text("SET LOCAL enable_bitmapscan = off; SET LOCAL enable_sort = off; SET LOCAL enable_incremental_sort = off")
 _PAGED = "(instance, source_table, source_key) > (:after_instance, :after_table, :after_key)"
 
 
@@ -53,10 +57,10 @@ class CrmCalls:
                 zip(("after_instance", "after_table", "after_key"), after, strict=True)
             )
             with brain_errors(), self._engine.begin() as connection:
+                by_index(connection)
+                connection.execute(_FROM_THE_START if since is None else _WHAT_CHANGED)
                 if since is not None:
                     values["since"] = since
-                    # A walk of the key would look at every call there is, and nothing tells the planner before statistics do.
-                    connection.execute(text("SET LOCAL enable_seqscan = off; SET LOCAL enable_indexscan = off"))
                 row = connection.execute(statement, values).one()
             examined, added, updated = examined + row.examined, added + row.added, updated + row.updated
             after = (row.instance, row.source_table, row.source_key) if row.examined == batch else None

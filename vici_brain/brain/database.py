@@ -154,6 +154,13 @@ def brain_now(engine: Engine) -> datetime:
     return moment
 
 
+def by_index(connection: Connection) -> None:
+    """Until its transaction ends, statements walk indexes where there are any: on a table that was just filled nothing tells the
+    planner how few rows a condition holds.
+    """
+    connection.execute(text("SET LOCAL enable_seqscan = off"))
+
+
 @contextmanager
 def lane(engine: Engine, instance: str, name: str, *, wait_seconds: float = 0) -> Iterator[None]:
     """Holds the lane ``name`` of ``instance``: no second holder anywhere, and free at once when this process dies.

@@ -39,12 +39,16 @@ _SLOW = text("""
     SELECT kind, seconds, rows_read, started_at FROM sync_logs
     WHERE instance = :instance AND started_at >= :since AND kind = 'calls' AND seconds > :slow ORDER BY seconds DESC LIMIT 1
 """)
+# Critical alerts of one call or appointment are told by messages of their own (flows/tell_consistency); here they are a reminder.
 _OPEN_ALERTS = text("""
     SELECT alert_type, coalesce(metadata ->> 'instance', '') AS instance, coalesce(metadata ->> 'campaign', '') AS campaign,
            CASE WHEN bool_or(severity = 'critical') THEN 'critical' WHEN bool_or(severity = 'warning') THEN 'warning' ELSE 'info'
                END AS severity,
            count(*) AS alerts, min(detected_at) AS oldest, (array_agg(description ORDER BY detected_at DESC))[1] AS description
-    FROM data_consistency_alerts WHERE corrected_at IS NULL GROUP BY 1, 2, 3 ORDER BY 1, 2, 3
+    FROM data_consistency_alerts
+    WHERE corrected_at IS NULL
+      AND NOT (severity = 'critical' AND entity_id IS NOT NULL AND coalesce(told_at, detected_at) > :reminded)
+    GROUP BY 1, 2, 3 ORDER BY 1, 2, 3
 """)
 _AGING = text("""
     SELECT reason, count(*) AS items, min(created_at) AS oldest, min(priority) AS priority FROM manual_review_queue
@@ -134,9 +138,9 @@ def _slow(connection: Connection, instance: str, watched: Watched, now: datetime
         )
 
 
-def _open_alerts(connection: Connection, _watched: Watched, _now: datetime) -> Iterator[Matter]:
+def _open_alerts(connection: Connection, watched: Watched, now: datetime) -> Iterator[Matter]:
     """Ten thousand alerts of one type are one matter."""
-    for row in connection.execute(_OPEN_ALERTS):
+    for row in connection.execute(_OPEN_ALERTS, {"reminded": now - watched.policy.reminder}):
         about = "/".join(part for part in (row.instance, row.campaign) if part)
         many = f"{row.alerts:,} open alerts {row.alert_type}" if row.alerts > 1 else row.alert_type
         yield Matter(

@@ -19,6 +19,8 @@ from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_at
 from vici_brain.brain.appointments import Appointments, locked_booking, roll_back_flags
 from vici_brain.brain.breakers import Breaker
 from vici_brain.brain.call_alerts import Matter, raise_alerts
+from vici_brain.brain.consistency_log import rolled_back as log_rollback
+from vici_brain.brain.consistency_log import validation_failed
 from vici_brain.brain.database import brain_errors
 from vici_brain.brain.reviews import PRIORITIES, ReviewItem, put_up_for_review
 from vici_brain.domain.appointments import fault_of
@@ -72,6 +74,8 @@ def validate_appointment_creation(
     milliseconds = (perf_counter() - started) * 1000
     found = None if appointment is None else appointment.id
     store.measured(call_id, found, reason, milliseconds, now)
+    if reason is not None:
+        validation_failed(call_id, found, reason)
     return Validation(call_id, found, reason, milliseconds)
 
 
@@ -89,6 +93,7 @@ def roll_back(brain: Engine, call_id: int, reason: str, now: datetime) -> Rollba
         raise_alerts(connection, matter, now, _THROTTLE)
         kind = "appointment_validation_failed"
         put_up_for_review(connection, [ReviewItem(kind, "call", str(call_id), PRIORITIES[kind], context, call_id, retell)], now)
+    log_rollback(call_id, reason, done=rolled_back)
     return Rollback(call_id, rolled_back, booking)
 
 

@@ -10,11 +10,10 @@ from datetime import datetime, timedelta
 from sqlalchemy import Engine
 
 from vici_brain.brain.appointments import Appointments
-from vici_brain.brain.breakers import breaker_statistics
+from vici_brain.brain.breakers import closed_among
 from vici_brain.brain.consistency import broken_by_call
 from vici_brain.brain.reviews import QueuedItem, ReviewQueue
 from vici_brain.domain.appointments import fault_of
-from vici_brain.domain.breaker import CLOSED
 
 _BY = "vici-brain"
 _MOST = 10_000
@@ -36,7 +35,7 @@ def process_reviews(brain: Engine, now: datetime) -> Processed:
     """Looks at every pending item; what a person took is left alone. A second pass changes nothing."""
     queue, by_reason = ReviewQueue(brain), dict[str, int]()
     items = queue.listed("pending", limit=_MOST)
-    closed = {key for key, state in breaker_statistics(brain).items() if state.state == CLOSED}
+    closed = closed_among(brain, {item.entity_key for item in items if item.entity_type == "circuit"})
     for item in items:
         note = _settled(brain, item, closed, now)
         if note is not None and queue.resolve(item.id, _BY, note, now):

@@ -74,7 +74,7 @@ def report_consistency(brain: Engine, now: datetime, zone: str, day: date | None
     """
     day = day or now.astimezone(ZoneInfo(zone)).date() - timedelta(days=1)
     start, end = local_day(day, zone)
-    figures = ConsistencyFigures(brain).of(start, end)
+    figures = ConsistencyFigures(brain).of(start, end, now)
     goals = goals_of(figures)
     words = in_words(day, zone, figures, goals)
     shown = {

@@ -7,19 +7,21 @@ queue.
 from dataclasses import dataclass, field
 from datetime import datetime
 from time import perf_counter
+from typing import Any
 
 from sqlalchemy import Connection, Engine
 
 from vici_brain.brain.call_alerts import Matter, close_others, corrected, raise_alerts, told
 from vici_brain.brain.consistency import CORRECTIONS, RECENT, RULES, Rule, offenders
+from vici_brain.brain.consistency_log import rule_broken
 from vici_brain.brain.database import brain_errors
-from vici_brain.brain.outbox import Message, tell
+from vici_brain.brain.outbox import tell
 from vici_brain.brain.reviews import ReviewItem, put_up_for_review
 from vici_brain.brain.watermarks import advance, horizon, position
 from vici_brain.domain.consistency_policy import ConsistencyPolicy
+from vici_brain.flows.tell_consistency import message_of
 
 WATERMARK = "sweep"
-_SAMPLE = 10
 _PRIORITIES = {"session_outcome_mismatch": 1, "missing_appointment": 1}
 
 
@@ -52,6 +54,7 @@ def sweep(brain: Engine, now: datetime, policy: ConsistencyPolicy) -> Sweep:
             work.apply(rule, since if rule.name != "recent_failures" else max(since or now - RECENT, now - RECENT))
         # A booking that still had its grace is looked at again.
         advance(connection, WATERMARK, to)
+    work.log()
     return work.result(since, to, round(perf_counter() - started, 3))
 
 
@@ -59,15 +62,20 @@ class _Sweeping:
     def __init__(self, connection: Connection, now: datetime, policy: ConsistencyPolicy) -> None:
         self._connection, self._now, self._policy = connection, now, policy
         self._found: dict[str, int] = {}
+        self._lines: list[dict[str, Any]] = []
         self._new = self._told = self._held = self._fixed = self._closed = self._queued = 0
 
     def apply(self, rule: Rule, since: datetime | None) -> None:
-        ids = offenders(self._connection, rule, since, self._now)
+        changes = offenders(self._connection, rule, since, self._now)
+        ids = list(changes)
         self._found[rule.name] = len(ids)
-        matter = Matter(rule.name, rule.severity, rule.entity_type, rule.says, ids)
+        matter = Matter(rule.name, rule.severity, rule.entity_type, rule.says, ids, list(changes.values()))
         raised = raise_alerts(self._connection, matter, self._now, self._policy.throttle)
         self._new += raised.new
         left = set(ids) - self._correct(rule) if ids else set()
+        if ids:
+            counts = {"found": len(ids), "new": raised.new, "corrected": len(ids) - len(left), "sample": ids[:10]}
+            self._lines.append({"rule": rule.name, "severity": rule.severity} | counts)
         due = [alert for alert, entity in zip(raised.due, raised.due_entities, strict=True) if entity in left]
         if rule.is_told and due:
             self._tell(rule, due, sorted(left & set(raised.due_entities)), raised.held_back)
@@ -79,7 +87,12 @@ class _Sweeping:
             self._queued += put_up_for_review(self._connection, items, self._now)
         still = offenders(self._connection, rule, since if rule.name == "recent_failures" else None, self._now)
         if rule.entity_type != "call" or rule.name != "session_outcome_mismatch":
-            self._closed += close_others(self._connection, rule.name, rule.entity_type, still, self._now)
+            self._closed += close_others(self._connection, rule.name, rule.entity_type, list(still), self._now)
+
+    def log(self) -> None:
+        """To be called once the transaction has ended well."""
+        for line in self._lines:
+            rule_broken(**line)
 
     def result(self, since: datetime | None, until: datetime, seconds: float) -> Sweep:
         return Sweep(
@@ -105,15 +118,6 @@ class _Sweeping:
         return set(fixed)
 
     def _tell(self, rule: Rule, alerts: list[int], entities: list[int], held_back: int) -> None:
-        named = ", ".join(map(str, entities[:_SAMPLE])) + (", …" if len(entities) > _SAMPLE else "")
-        more = f"\n\nHeld back since the last message: {held_back}." if held_back else ""
-        message = Message(
-            "consistency",
-            f"consistency/{rule.name}/{entities[0]}/{entities[-1]}",
-            f"{len(entities)} × {rule.name}",
-            f"**{len(entities)}** {rule.entity_type}s: each {rule.says}.\n\n{rule.entity_type} {named}\n\n{rule.remedy}{more}",
-            rule.severity,
-            "/assets/calls?view=checks",
-        )
+        message = message_of(rule.name, rule.entity_type, entities, f"each {rule.says}", held_back)
         told(self._connection, alerts, tell(self._connection, message, self._now), self._now)
         self._told, self._held = self._told + len(alerts), self._held + held_back

@@ -18,6 +18,7 @@ from vici_brain.domain.throttle import Announcement, Matter
 from vici_brain.errors import BusyError, ConfigurationError, ViciBrainError
 from vici_brain.flows.alert_channels import AppriseChannels
 from vici_brain.flows.send_alerts import send_alerts
+from vici_brain.flows.tell_consistency import tell_untold
 from vici_brain.orchestration.alert_sources import failed_runs, red_checks
 from vici_brain.orchestration.asset_keys import OUTGOING_MESSAGES
 from vici_brain.orchestration.reporting import as_value
@@ -70,6 +71,7 @@ def one_round(
     channels = AppriseChannels(settings.alert_urls)
     try:
         until = _put_failed_runs(connections, instance, cursor, now)
+        tell_untold(connections.brain, now, settings.consistency.throttle)
         matters = [*troubles(connections.brain, watched(connections), now), *red_checks(instance, checks, _TOLD_OTHERWISE)]
         done = send_alerts(connections.brain, matters, channels, settings.alerts, now)
     except BusyError as busy:
