@@ -213,6 +213,7 @@ def _imported(done: "LeadImport") -> None:
             "leads updated": done.updated,
             "Vici leads linked": done.linked,
             "codes of another lead, for review": done.conflicts,
+            "deleted in Brain, for review": done.withheld,
             "calls that found their lead": done.matched_calls,
         },
     )

@@ -7,9 +7,11 @@ written to FILE.rejects.csv with its line and reason, and the rest goes on.
 """
 
 import csv
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
 from pathlib import Path
 from time import perf_counter
 from typing import IO, Any
@@ -25,6 +27,7 @@ from vici_brain.brain.lead_writer import LeadWriter, WriteCounts
 from vici_brain.brain.matches import MatchStore
 from vici_brain.domain.lead_files import FileLead, Header
 from vici_brain.errors import ConfigurationError
+from vici_brain.flows.batches import committed, undone
 from vici_brain.flows.import_leads import LANE
 
 BATCH = 10_000
@@ -124,20 +127,30 @@ def _take(
     connection: Connection, writer: LeadWriter, reader: "CsvLeads", order: CsvOrder, on_bytes: Callable[[int], None]
 ) -> _Tally:
     tally, at = _Tally(), brain_now(connection.engine)
+    ends = undone if order.dry_run else committed
     with reader.opened(keep_rejects=not order.dry_run):
         for batch in reader.batches(BATCH):
-            undo = connection.begin_nested() if order.dry_run else None
-            stage_file_leads(connection, batch, match_vici=order.match_vici, status=_NEW_STATUS)
-            written = writer.write(at, overwrite=order.update_existing, touch=order.update_existing or order.match_vici)
-            tally.found += found_at_dialers(connection) if order.match_vici else 0
-            for instance in dialers_of_arriving(connection) if order.match_vici else ():
-                written += WriteCounts(linked=writer.link(instance, at))
+            found, written = ends(connection, partial(_take_batch, connection, writer, batch, order, at))
+            tally.found += found
             tally.repeated += len(batch) - written.leads
             tally.written += written
-            undo.rollback() if undo else connection.commit()
             on_bytes(reader.position)
     tally.rows, tally.rejected = reader.rows, reader.rejected
     return tally
+
+
+def _take_batch(
+    connection: Connection, writer: LeadWriter, batch: Sequence[FileLead], order: CsvOrder, at: datetime
+) -> tuple[int, WriteCounts]:
+    """How many of the numbers a dialer has, and what became of them all."""
+    stage_file_leads(connection, batch, match_vici=order.match_vici, status=_NEW_STATUS)
+    written = writer.write(at, overwrite=order.update_existing, touch=order.update_existing or order.match_vici)
+    if not order.match_vici:
+        return 0, written
+    found = found_at_dialers(connection)
+    for instance in dialers_of_arriving(connection):
+        written += WriteCounts(linked=writer.link(instance, at))
+    return found, written
 
 
 class CsvLeads:
