@@ -61,9 +61,7 @@ class LeadWriter:
         self._connection, self._columns = connection, LeadColumns(connection)
         self._scope: dict[str, object] = {"import_id": import_id, "source": source, "origin": origin}
 
-    def write(
-        self, at: datetime, *, overwrite: bool = False, touch: bool = True, withhold: str | None = None
-    ) -> WriteCounts:
+    def write(self, at: datetime, *, overwrite: bool = False, touch: bool = True, withhold: str | None = None) -> WriteCounts:
         """Finds or makes the lead of each arriving one.
 
         ``overwrite``: name and address of a found lead become those that arrive; without ``touch`` a found lead stays as it is.
