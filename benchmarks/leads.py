@@ -1,4 +1,4 @@
-"""`python -m benchmarks.leads`: leads of a dialer and of a file into an empty Brain, and both again; rows a second and peak memory.
+"""`python -m benchmarks.leads`: leads of a dialer and of a file into an empty Brain, and both again: rows a second, memory.
 
 Belongs here: making the leads, taking them in once and once more, and telling. Does not: calls (run.py).
 
@@ -30,8 +30,8 @@ from vici_brain.vici.dialer import Dialer
 NAME, CAMPAIGN, LIST = "vici_brain_bench_of_leads", "SOLAR", 101
 # One in ten has a number that another has too; MariaDB's sequence engine makes the rows where they are kept.
 _LEADS = """
-    INSERT INTO vicidial_list (lead_id, list_id, phone_code, phone_number, status, vendor_lead_code, first_name, last_name, email, state,
-        entry_date, last_local_call_time, called_count)
+    INSERT INTO vicidial_list (lead_id, list_id, phone_code, phone_number, status, vendor_lead_code, first_name, last_name,
+        email, state, entry_date, last_local_call_time, called_count)
     SELECT seq, 101, '1', CONCAT('212', LPAD(2000000 + IF(seq % 10 = 0, seq - 1, seq), 7, '0')), IF(seq % 3, 'NEW', 'NA'), '',
         CONCAT('First', seq), CONCAT('Last', seq), CONCAT('lead', seq, '@example.org'), 'NY', '2026-01-01 09:00:00',
         '2008-01-01 00:00:00', 0
@@ -49,7 +49,7 @@ def main() -> None:
         _file(file, options.rows)
         for step in STEPS:
             command = [sys.executable, "-m", "benchmarks.leads", *sys.argv[1:], "--step", step, "--file", str(file)]
-            done = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)  # noqa: S603 - ourselves
+            done = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
             rate = done["rows"] / done["seconds"]
             print(
                 f"{step:18} {done['rows']:>9,} rows {done['seconds']:7.1f} s {rate:>8,.0f} rows/s {done['peak_mb']:6.0f} MiB",

@@ -62,7 +62,7 @@ def test_a_login_that_may_not_read_leads_is_told_the_grants(mariadb_url: str, br
 
 @pytest.fixture(params=["never analysed", "analysed when it held a hundred leads"])
 def full_brain(brain: Engine, request: pytest.FixtureRequest) -> Engine:
-    """Brain whose leads and mirror have just grown by 30,000 rows, of which the planner has not heard, or believes the wrong thing."""
+    """Brain whose leads and mirror have just grown by 30,000 rows: the planner has not heard of it, or believes otherwise."""
     stale = request.param != "never analysed"
     with brain.begin() as connection:
         for table in ("leads", "vici_lead_links"):
@@ -72,7 +72,8 @@ def full_brain(brain: Engine, request: pytest.FixtureRequest) -> Engine:
             connection.execute(
                 text(
                     "INSERT INTO leads (id, external_lead_id, phone)"
-                    " SELECT n, (1600000000000 + n)::text, '212' || lpad(n::text, 7, '0') FROM generate_series(CAST(:first AS bigint), CAST(:last AS bigint)) n"
+                    " SELECT n, (1600000000000 + n)::text, '212' || lpad(n::text, 7, '0')"
+                    " FROM generate_series(CAST(:first AS bigint), CAST(:last AS bigint)) n"
                 ),
                 scope,
             )
@@ -114,8 +115,16 @@ def test_no_statement_reads_all_leads_of_brain(full_brain: Engine) -> None:
     # As many as a batch of the import.
     keys = [f"1212{n:07}" for n in range(1, BATCH + 1)]
     scope: dict[str, object] = {
-        **{"instance": "vici", "at": "2025-06-10", "import_id": 1, "keys": keys, "statuses": "{}"},
-        **{"unknown": "U", "do_not_call": "D", "campaign": "auto2", "after": "12120010000", "only": None, "limit": BATCH},
+        **dict.fromkeys(("unknown", "do_not_call"), "U"),
+        "instance": "vici",
+        "at": "2025-06-10",
+        "import_id": 1,
+        "keys": keys,
+        "statuses": "{}",
+        "campaign": "auto2",
+        "after": "12120010000",
+        "only": None,
+        "limit": BATCH,
     }
     with full_brain.connect() as connection:
         stage(connection)

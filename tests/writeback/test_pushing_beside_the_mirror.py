@@ -42,13 +42,12 @@ def mirror(intake: Intake) -> None:
 def flagged(brain: Engine, status: str, campaign: str, *, dnc: bool) -> None:
     names = ", ".join(FLAGS)
     values = ", ".join(str(dnc and flag == "dnc").lower() for flag in FLAGS)
+    statement = f"""
+        INSERT INTO vici_statuses (instance, campaign_id, status, {names}, synced_at)
+        VALUES ('vici', :campaign, :status, {values}, now())
+    """
     with brain.begin() as connection:
-        connection.execute(
-            text(
-                f"INSERT INTO vici_statuses (instance, campaign_id, status, {names}, synced_at) VALUES ('vici', :c, :s, {values}, now())"
-            ),
-            {"c": campaign, "s": status},
-        )
+        connection.execute(text(statement), {"campaign": campaign, "status": status})
 
 
 @pytest.mark.mariadb
@@ -185,13 +184,11 @@ def test_a_status_without_a_row_means_what_it_means_everywhere_unless_the_dialer
 
 
 def test_a_lead_of_the_dialer_that_stands_in_such_a_status_forbids_too(brain: Engine) -> None:
+    statement = """
+        INSERT INTO vici_lead_links (instance, vici_lead_id, phone_key, status, seen_at) VALUES ('vici', 7, :key, 'DNC', now())
+    """
     with brain.begin() as connection:
-        connection.execute(
-            text(
-                "INSERT INTO vici_lead_links (instance, vici_lead_id, phone_key, status, seen_at) VALUES ('vici', 7, :key, 'DNC', now())"
-            ),
-            {"key": KEY},
-        )
+        connection.execute(text(statement), {"key": KEY})
     assert said(brain, Subject(1, [KEY]), Subject(2, [])) == {1: "lead 7 on vici has the status DNC"}
 
 
@@ -201,8 +198,8 @@ def test_looking_for_such_calls_walks_indexes_alone(brain: Engine) -> None:
             connection.execute(text(f"ALTER TABLE {table} SET (autovacuum_enabled = false)"))
         connection.execute(
             text("""
-                INSERT INTO vici_call_logs (instance, source_table, source_key, vici_lead_id, called_at, phone_key, status, row_crc,
-                    source_copy, read_at, first_seen_at, changed_at)
+                INSERT INTO vici_call_logs (instance, source_table, source_key, vici_lead_id, called_at, phone_key, status,
+                    row_crc, source_copy, read_at, first_seen_at, changed_at)
                 SELECT 'vici', 'vicidial_log', n, n, now(), '1212' || lpad((n % 10000)::text, 7, '0'), 'NA', n, 'live',
                     now(), now(), now() FROM generate_series(1, 20000) n
             """)

@@ -160,8 +160,8 @@ class _Push:
     def _found(self, lead: Candidate, number: str) -> tuple[int, ...]:
         """The dialer's leads with this number: as Brain last read them, however it is written, and as the dialer finds them.
 
-        What the mirror says is asked of the dialer again. An archived or deleted lead is none that could be called, so it does not
-        keep the new one out.
+        What the mirror says is asked of the dialer again. An archived or deleted lead is none that could be called, so it does
+        not keep the new one out.
         """
         with brain_errors(), self.work.brain.connect() as connection:
             mirrored = LeadPushes(connection, self.instance).at_dialer([lead]).get(lead.lead_id, [])
