@@ -127,7 +127,7 @@ def test_every_setting_of_the_file_is_documented() -> None:
     from vici_brain.domain.lead_policy import LeadPolicy  # noqa: PLC0415
     from vici_brain.domain.report_policy import ReportPolicy  # noqa: PLC0415
     from vici_brain.domain.write_back_policy import PushPolicy, WriteBackPolicy  # noqa: PLC0415
-    from vici_brain.settings import ConfigFile, DialerTable, ProofTier  # noqa: PLC0415
+    from vici_brain.settings_file import ConfigFile, DialerTable, ProofTier  # noqa: PLC0415
 
     text = (PROJECT / "docs" / "configuration.md").read_text()
     policies = (LeadPolicy, ReportPolicy, AlertPolicy, ExpectationPolicy, WriteBackPolicy, PushPolicy)

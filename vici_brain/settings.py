@@ -29,20 +29,6 @@ from vici_brain.settings_file import PROOF_TIERS, ConfigFile, DialerTable, Proof
 from vici_brain.vici.connect import ReadPolicy
 from vici_brain.vici.dialer import Dialer
 
-__all__ = [
-    *(
-        "PROJECT",
-        "PROOF_TIERS",
-        "SIMULATED_ZONE",
-        "ConfigFile",
-        "DialerSettings",
-        "DialerTable",
-        "ProofTier",
-        "Settings",
-        "export",
-    ),
-    *("inherited_environment", "load_settings", "memory_of"),
-]
 PROJECT = Path(__file__).resolve().parent.parent
 """The checkout, where dagster.yaml and workspace.yaml lie."""
 SIMULATED_ZONE = "America/New_York"
