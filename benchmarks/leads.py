@@ -88,12 +88,12 @@ def _tell(rows: int, seconds: float) -> None:
 
 
 def _file(path: Path, rows: int) -> None:
-    """A tenth of the file's numbers are known to the dialer."""
+    """Of the first numbers, as far as the dialer goes, it has every tenth."""
     with path.open("w", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(["Phone", "First Name", "Last Name", "Email", "State", "Zip"])
         for number in range(rows):
-            phone = f"212{2_000_000 + number:07}" if number % 10 == 0 else f"312{2_000_000 + number:07}"
+            phone = f"212{2_000_000 + number:07}" if number % 10 == 1 else f"312{2_000_000 + number:07}"
             writer.writerow([phone, f"First{number}", f"Last{number}", f"file{number}@example.org", "NY", "10001"])
 
 

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from builders import NOON, add_lead, ask, link, one
+from builders import NOON, add_lead, ask, leads_of_a_crm, link, one
 from sqlalchemy import Engine, text
 from writable_dialer import WritableDialer, code, linked_lead, write_login
 
@@ -50,6 +50,7 @@ def run(
 def test_each_lead_gets_its_class_and_only_blank_codes_are_written(
     dialer: WritableDialer, brain: Engine, writer: SqlCodeWriter
 ) -> None:
+    leads_of_a_crm(brain)
     linked_lead(brain, dialer, 1)
     linked_lead(brain, dialer, 2, vendor_lead_code="")
     linked_lead(brain, dialer, 3, vendor_lead_code=code(3))
@@ -261,6 +262,7 @@ def test_an_agent_that_writes_all_the_while_loses_nothing(dialer: WritableDialer
 def test_a_code_that_two_leads_of_brain_share_is_written_to_neither(
     dialer: WritableDialer, brain: Engine, writer: SqlCodeWriter
 ) -> None:
+    leads_of_a_crm(brain)
     for number in (1, 2):
         dialer.lead(number)
         add_lead(brain, number, code=code(1), phone=f"212555{number:04}")
