@@ -22,13 +22,7 @@ FEATURES = [
         (8, 12),
         (14, 24),
         (30, 49),
-        (53, 56),
-        (58, 59),
-        (60, 63),
-        (64, 68),
-        (69, 73),
-        (74, 76),
-        (78, 81),
+        (53, 81),
         (112, 113),
         (124, 161),
     )
@@ -133,7 +127,7 @@ def test_every_setting_of_the_file_is_documented() -> None:
     from vici_brain.domain.lead_policy import LeadPolicy  # noqa: PLC0415
     from vici_brain.domain.report_policy import ReportPolicy  # noqa: PLC0415
     from vici_brain.domain.write_back_policy import PushPolicy, WriteBackPolicy  # noqa: PLC0415
-    from vici_brain.settings import ConfigFile, DialerTable, ProofTier  # noqa: PLC0415
+    from vici_brain.settings_file import ConfigFile, DialerTable, ProofTier  # noqa: PLC0415
 
     text = (PROJECT / "docs" / "configuration.md").read_text()
     policies = (LeadPolicy, ReportPolicy, AlertPolicy, ExpectationPolicy, WriteBackPolicy, PushPolicy)

@@ -20,7 +20,8 @@ from vici_brain.errors import ConfigurationError
 from vici_brain.orchestration import reporting
 from vici_brain.orchestration.asset_keys import InstanceNames
 from vici_brain.orchestration.tiers import ProofOptions
-from vici_brain.settings import PROJECT, PROOF_TIERS, ConfigFile, DialerSettings, ProofTier, load_settings
+from vici_brain.settings import PROJECT, DialerSettings, load_settings
+from vici_brain.settings_file import PROOF_TIERS, ConfigFile, ProofTier
 
 NOW = datetime(2025, 6, 10, 16, 3, tzinfo=UTC)
 EAST, BERLIN = InstanceNames("east"), InstanceNames("berlin")

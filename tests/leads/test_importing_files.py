@@ -11,6 +11,7 @@ from sqlalchemy import Engine
 
 from vici_brain.domain.identifiers import is_external_lead_id
 from vici_brain.errors import ConfigurationError
+from vici_brain.flows import csv_leads
 from vici_brain.flows import import_csv as flow
 from vici_brain.flows.import_csv import CsvImport, CsvOrder, import_csv
 
@@ -80,7 +81,7 @@ def test_each_bad_row_is_told_with_its_line_and_reason_and_the_rest_is_taken_in(
 def test_bytes_that_are_no_utf8_late_in_a_file_are_told_and_the_rest_is_taken_in(
     brain: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(flow, "_SAMPLE", 64)
+    monkeypatch.setattr(csv_leads, "_SAMPLE", 64)
     rows = b"".join(b"21255501%02d,Ada\n" % n for n in range(20))
     done = take(brain, tmp_path / "leads.csv", b"phone,name\n" + rows + b"2125550150,J\xe9\n2125550151,Ben\n")
     assert (done.created, done.rejected) == (21, 1)

@@ -21,8 +21,9 @@ _STAGED = text("""
 """)
 _COPY = "COPY staged_file_leads (line, phone, phone_key, code, profile) FROM STDIN"
 _DIALERS = text("""
-    SELECT DISTINCT kept.instance FROM arriving_leads AS arriving
-    JOIN vici_lead_links AS kept ON kept.phone_key = arriving.phone_key
+    SELECT DISTINCT kept.instance FROM arriving_leads AS arriving CROSS JOIN LATERAL (
+        SELECT instance, seen_at FROM vici_lead_links WHERE vici_lead_links.phone_key = arriving.phone_key OFFSET 0
+    ) AS kept
     WHERE kept.seen_at IS NOT NULL ORDER BY 1
 """)
 _FOUND = text("SELECT count(*) FROM arriving_leads WHERE leader IS NOT NULL")

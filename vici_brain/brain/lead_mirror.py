@@ -33,6 +33,13 @@ _CALLED = text("""
     WHERE instance = :instance AND called_at >= :since AND vici_lead_id > 0 ORDER BY 1
 """)
 _DNC = text("SELECT DISTINCT status FROM vici_statuses WHERE instance = :instance AND dnc AND removed_at IS NULL")
+_ASK_AGAIN = text("""
+    UPDATE vici_lead_links AS kept SET needs_merge = true
+    WHERE instance = :instance AND group_key = :key AND NOT needs_merge AND lead_id IS NOT NULL
+      AND NOT EXISTS (SELECT FROM leads WHERE leads.id = kept.lead_id)
+""")
+# Of a mirror that just grew the planner believes that few leads have news, and would collect and sort them for every batch.
+IN_ORDER, AS_USUAL = text("SET LOCAL enable_bitmapscan = off"), text("SET LOCAL enable_bitmapscan TO DEFAULT")
 _NO_END = 2**62
 
 
@@ -93,7 +100,14 @@ class LeadMirror:
         name = "pending_groups_with_a_lead" if campaign is None else "pending_groups_of_campaign"
         scope = {"instance": self.instance, "after": after, "limit": limit, "only": None if only is None else list(only)}
         named = {} if campaign is None else {"campaign": campaign.lower()}
-        return [row.group_key for row in self.connection.execute(load(name), scope | named)]
+        self.connection.execute(IN_ORDER)
+        found = [row.group_key for row in self.connection.execute(load(name), scope | named)]
+        self.connection.execute(AS_USUAL)
+        return found
+
+    def ask_again(self, phone_key: str) -> None:
+        """A number whose lead was deleted in Brain has news again, because a person asks for it."""
+        self.connection.execute(_ASK_AGAIN, {"instance": self.instance, "key": phone_key})
 
     def called_since(self, since: datetime) -> list[int]:
         """The dialer's leads that were called since then, as Brain's calls have it."""

@@ -41,12 +41,27 @@ _RECORD = text("""
 """)
 _LINK = text("""
     INSERT INTO vici_lead_links AS held (instance, vici_lead_id, lead_id, linked_at, origin)
-    VALUES (:instance, :vici, :lead, :now, 'brain')
+    VALUES (:instance, :vici, :lead, :now, :origin)
     ON CONFLICT (instance, vici_lead_id) DO UPDATE SET lead_id = excluded.lead_id, linked_at = excluded.linked_at
-    WHERE held.lead_id IS NULL
+    WHERE held.lead_id IS NULL OR NOT EXISTS (SELECT FROM leads WHERE leads.id = held.lead_id)
 """)
 _LINKED_TO = text("SELECT lead_id FROM vici_lead_links WHERE instance = :instance AND vici_lead_id = :vici")
-_LINKS_OF = text("SELECT lead_id, vici_lead_id FROM vici_lead_links WHERE instance = :instance AND lead_id = ANY(:leads)")
+# Index walks for each lead, whatever the planner knows of the mirror.
+_AT_DIALER = text("""
+    SELECT asked.lead_id, kept.* FROM unnest(CAST(:leads AS bigint[])) AS asked (lead_id) CROSS JOIN LATERAL (
+        SELECT vici_lead_id, phone_key, phone_code, phone_number, profile ->> 'alt_phone' AS alt_phone,
+            archived_at IS NULL AND removed_at IS NULL AS live, instance
+        FROM vici_lead_links WHERE vici_lead_links.lead_id = asked.lead_id OFFSET 0
+    ) AS kept WHERE kept.instance = :instance
+    UNION
+    SELECT asked.lead_id, kept.*
+    FROM unnest(CAST(:leads AS bigint[]), CAST(:phones AS text[])) AS asked (lead_id, phone_key) CROSS JOIN LATERAL (
+        SELECT vici_lead_id, phone_key, phone_code, phone_number, profile ->> 'alt_phone' AS alt_phone,
+            archived_at IS NULL AND removed_at IS NULL AS live, instance
+        FROM vici_lead_links WHERE vici_lead_links.phone_key = asked.phone_key OFFSET 0
+    ) AS kept WHERE kept.instance = :instance
+    ORDER BY 1, 2
+""")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +76,16 @@ class Candidate:
     email: str
     state: str
     holders: int
+
+
+@dataclass(frozen=True, slots=True)
+class Mirrored:
+    """A lead of the dialer as last read; ``live``: neither archived nor gone. ``numbers``: ``(phone_code, number)``."""
+
+    vici_lead_id: int
+    phone_key: str | None
+    live: bool
+    numbers: tuple[tuple[str | None, str], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,16 +151,22 @@ class LeadPushes:
             for row in self.connection.execute(question, {"leads": list(leads)})
         ]
 
-    def links_of(self, leads: Sequence[int]) -> dict[int, list[int]]:
-        found: dict[int, list[int]] = {}
-        for row in self.connection.execute(_LINKS_OF, {"instance": self.instance, "leads": list(leads)}):
-            found.setdefault(row.lead_id, []).append(row.vici_lead_id)
+    def at_dialer(self, leads: Sequence[Candidate]) -> dict[int, list[Mirrored]]:
+        """The dialer's leads, as last read, that are linked to each of ``leads`` or have its number."""
+        keys = {"leads": [each.lead_id for each in leads], "phones": [each.phone_key for each in leads]}
+        found: dict[int, list[Mirrored]] = {}
+        for row in self.connection.execute(_AT_DIALER, keys | {"instance": self.instance}):
+            numbers = tuple((row.phone_code, number) for number in (row.phone_number, row.alt_phone) if number)
+            found.setdefault(row.lead_id, []).append(Mirrored(row.vici_lead_id, row.phone_key, row.live, numbers))
         return found
 
-    def link(self, vici_lead_id: int, lead_id: int, now: datetime) -> int:
-        """Links the two unless the dialer's lead is linked already; to whom it is linked now."""
+    def link(self, vici_lead_id: int, lead_id: int, now: datetime, *, added: bool) -> int:
+        """Links the two unless the dialer's lead is linked to one that Brain still has; to whom it is linked now.
+
+        ``added``: it came from Brain. Where any other came from is seen when it is first read.
+        """
         scope = {"instance": self.instance, "vici": vici_lead_id}
-        self.connection.execute(_LINK, scope | {"lead": lead_id, "now": now})
+        self.connection.execute(_LINK, scope | {"lead": lead_id, "now": now, "origin": "brain" if added else None})
         return int(self.connection.execute(_LINKED_TO, scope).scalar_one())
 
     def record(self, done: Pushed, list_id: int, campaign_id: str, now: datetime) -> None:

@@ -132,11 +132,21 @@ class LeadRollback:
             self._connection.scalars(text("SELECT attname FROM pg_attribute WHERE attrelid = 'leads'::regclass AND attnum > 0"))
         )
         sets = ", ".join(f"{name} = (jsonb_populate_record(l, item.before)).{name}" for name in _RESTORED if name in present)
+        # What other imports remember as left by a sync follows, or this way back would look like somebody's change.
         statement = text(f"""
-            UPDATE leads AS l SET {sets} FROM lead_import_items AS item
-            WHERE item.import_id = :import_id AND item.action = 'updated' AND l.id = item.lead_id AND to_jsonb(l) = item.after
+            WITH mine AS MATERIALIZED (
+                SELECT lead_id, before, after FROM lead_import_items WHERE import_id = :import_id AND action = 'updated'
+            ), restored AS (
+                UPDATE leads AS l SET {sets} FROM mine AS item WHERE l.id = item.lead_id AND to_jsonb(l) = item.after
+                RETURNING l.id, item.after, to_jsonb(l) AS state
+            ), followed AS (
+                UPDATE lead_import_items AS other SET after = restored.state FROM restored
+                WHERE other.lead_id = restored.id AND other.import_id <> :import_id AND other.action IN ('created', 'updated')
+                  AND other.after = restored.after
+            )
+            SELECT count(*) FROM restored
         """)  # noqa: S608 - the names are the constant above
-        return self._connection.execute(statement, self._scope).rowcount
+        return int(self._connection.execute(statement, self._scope).scalar_one())
 
     def _run(self, name: str) -> int:
         return self._connection.execute(load(name), self._scope).rowcount

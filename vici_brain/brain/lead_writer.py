@@ -22,6 +22,12 @@ _KEEP_NEW = text("""
     INSERT INTO lead_import_items (import_id, action, lead_id, after)
     SELECT :import_id, 'created', l.id, to_jsonb(l) FROM arriving_leads AS a JOIN leads AS l ON l.id = a.lead_id WHERE a.created
 """)
+_ANSWERED = text("""
+    SELECT entity_key FROM manual_review_queue
+    WHERE reason = 'lead_deleted_in_brain' AND entity_type = 'lead' AND entity_key = ANY(:keys)
+      AND status NOT IN ('pending', 'in_progress')
+""")
+DELETED = "lead_deleted_in_brain"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +40,8 @@ class WriteCounts:
     linked: int = 0
     conflicts: int = 0
     """Vendor codes that another lead has already: put up for review, and another id allocated."""
+    withheld: int = 0
+    """Numbers whose lead somebody deleted in Brain: not made again, and put up for review once."""
 
     def __add__(self, other: "WriteCounts") -> "WriteCounts":
         mine, theirs = asdict(self), asdict(other)
@@ -53,20 +61,22 @@ class LeadWriter:
         self._connection, self._columns = connection, LeadColumns(connection)
         self._scope: dict[str, object] = {"import_id": import_id, "source": source, "origin": origin}
 
-    def write(self, at: datetime, *, overwrite: bool = False, touch: bool = True) -> WriteCounts:
+    def write(self, at: datetime, *, overwrite: bool = False, touch: bool = True, withhold: str | None = None) -> WriteCounts:
         """Finds or makes the lead of each arriving one.
 
         ``overwrite``: name and address of a found lead become those that arrive; without ``touch`` a found lead stays as it is.
+        ``withhold`` names the dialer whose leads are not made again where Brain deleted them.
         """
         run, scope = self._connection.execute, self._scope | {"at": at}
         run(text("ANALYZE arriving_leads"))
         run(load("resolve_arriving_leads"))
+        withheld = self._withhold(withhold, at) if withhold is not None else 0
         run(load("clashing_codes"))
         run(load("allocate_codes"))
         updated = self._update(scope, overwrite=overwrite) if touch else 0
         created = self._insert(scope)
         total = int(self._connection.scalar(text("SELECT count(*) FROM arriving_leads")) or 0)
-        return WriteCounts(total, created, updated, 0, self._review(at))
+        return WriteCounts(total, created, updated, 0, self._review(at), withheld)
 
     def link(self, instance: str, at: datetime) -> int:
         """Links the dialer's leads of the arriving numbers; how many were linked otherwise before."""
@@ -138,6 +148,23 @@ class LeadWriter:
         if "updated_at" in columns:
             sets.append(f"updated_at = {columns.cast('updated_at', ':at')}")
         return sets, differs
+
+    def _withhold(self, instance: str, at: datetime) -> int:
+        """Asks once about each deleted lead: what a person has answered is not asked again."""
+        rows = self._connection.execute(load("withhold_deleted_leads"), {"instance": instance}).all()
+        answered = set(self._connection.scalars(_ANSWERED, {"keys": [str(row.lead_id) for row in rows]})) if rows else set()
+        items = [
+            ReviewItem(
+                DELETED,
+                "lead",
+                str(row.lead_id),
+                context={"instance": instance, "vici_lead_id": row.leader, "phone": row.phone},
+            )
+            for row in rows
+            if str(row.lead_id) not in answered
+        ]
+        put_up_for_review(self._connection, items, at)
+        return len(rows)
 
     def _review(self, at: datetime) -> int:
         rows = self._connection.execute(_CLASHES).all()

@@ -1,6 +1,6 @@
-"""The newest call of leads, and whether Brain holds all calls that could matter.
+"""The newest call of leads, calls that ended in "do not call me again", and whether Brain holds all calls that could matter.
 
-Belongs here: these two questions. Does not: the verdict (domain/recent_calls) or the do-not-call lists, which are the dialer's.
+Belongs here: these three questions. Does not: the verdict (domain/recent_calls) or the do-not-call lists, which are the dialer's.
 """
 
 from collections.abc import Collection, Iterable, Sequence
@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection
 
 from vici_brain.brain.sql import load
+from vici_brain.domain.lead_import import DO_NOT_CALL_STATUSES
 from vici_brain.domain.recent_calls import RECENT, LastCall
 from vici_brain.domain.windows import BUCKET, floor_to
 
@@ -29,6 +30,13 @@ def newest_calls(connection: Connection, subjects: Iterable[Subject], now: datet
     values = {"leads": [lead for lead, _ in pairs], "phones": [key for _, key in pairs], "since": now - RECENT}
     rows = connection.execute(load("recent_calls"), values)
     return {row.lead_id: LastCall(row.called_at, row.instance, row.source_key, row.phone_key) for row in rows}
+
+
+def forbidding_calls(connection: Connection, subjects: Iterable[Subject]) -> dict[int, str]:
+    """By lead, the call or the dialer's lead whose status forbids calls, however long ago; a lead without one is not in it."""
+    pairs: list[tuple[int, str | None]] = [(each.lead_id, key) for each in subjects for key in each.phone_keys or (None,)]
+    values = {"leads": [lead for lead, _ in pairs], "phones": [key for _, key in pairs], "well_known": list(DO_NOT_CALL_STATUSES)}
+    return {row.lead_id: row.why for row in connection.execute(load("forbidding_calls"), values)}
 
 
 def uncovered(

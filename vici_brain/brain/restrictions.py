@@ -25,6 +25,16 @@ _KEEP = text("""
 _FORBIDDEN = text(
     "SELECT lead_id, reason FROM lead_call_restrictions WHERE restriction = 'DO_NOT_CALL' AND lead_id = ANY(:leads)"
 )
+# Over lead_call_restrictions_forbidden: what was forbidden for a number stays so when its lead was deleted or imported anew.
+_FORBIDDEN_NUMBERS = text(
+    "SELECT phone_key, reason FROM lead_call_restrictions WHERE restriction = 'DO_NOT_CALL' AND phone_key = ANY(:keys)"
+)
+_MARKED_NUMBERS = text("""
+    SELECT DISTINCT asked.key FROM unnest(CAST(:keys AS text[])) AS asked (key) CROSS JOIN LATERAL (
+        SELECT status FROM leads WHERE normalised_phone('1'::text, leads.phone::text) = asked.key OFFSET 0
+    ) AS same
+    WHERE upper(same.status) = 'DO_NOT_CALL'
+""")
 _COLUMNS = text("""
     SELECT column_name, data_type FROM information_schema.columns
     WHERE table_schema = current_schema() AND table_name = 'leads' AND column_name IN ('status', 'meta')
@@ -55,6 +65,15 @@ def forbidden_leads(connection: Connection, leads: Collection[int]) -> dict[int,
     if connection.scalar(_HAS_STATUS):
         marked = text("SELECT id FROM leads WHERE id = ANY(:leads) AND upper(status) = 'DO_NOT_CALL'")
         found |= {lead: "the CRM's status" for lead in connection.scalars(marked, {"leads": list(leads)}) if lead not in found}
+    return found
+
+
+def forbidden_numbers(connection: Connection, keys: Collection[str]) -> dict[str, str]:
+    """Phone keys that must not be called, because a lead of theirs, there still or not, must not be."""
+    values = {"keys": sorted(keys)}
+    found = {row.phone_key: row.reason for row in connection.execute(_FORBIDDEN_NUMBERS, values)}
+    if connection.scalar(_HAS_STATUS):
+        found |= {key: "the CRM's status" for key in connection.scalars(_MARKED_NUMBERS, values) if key not in found}
     return found
 
 

@@ -1,10 +1,10 @@
 """Commands about leads: import them from a dialer or a file, audit them, stop the intake, take an import back.
 
-Belongs here: options, progress and printing. Does not: what is done (flows).
+Belongs here: options and progress. Does not: what is done (flows) or how it is told (lead_tables).
 """
 
 import getpass
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,17 +17,15 @@ from rich.progress import BarColumn, DownloadColumn, MofNCompleteColumn, Progres
 from rich.table import Table
 from sqlalchemy import Engine
 
+from vici_brain.cli.lead_tables import DRY, audited, counted, imported, rolled_back, say
 from vici_brain.errors import ConfigurationError, ViciBrainError
 from vici_brain.settings import Settings, load_settings
 
 if TYPE_CHECKING:
-    from vici_brain.flows.audit_leads import AuditTaken
-    from vici_brain.flows.import_leads import LeadImport, LeadStep
-    from vici_brain.flows.rollback_import import ImportRollback
+    from vici_brain.flows.import_leads import LeadStep
 
 _out = Console(highlight=False)
 _err = Console(stderr=True, highlight=False)
-_DRY = "[yellow]dry run[/yellow] "
 Instances = Annotated[
     list[str] | None,
     typer.Option("--instance", "-i", help="Only this dialer; may be repeated. Default: all that are configured."),
@@ -79,7 +77,7 @@ def import_to_brain(
             with _steps(name) as on_step:
                 sync = Syncing(settings.open_dialer(name), brain, lambda: datetime.now(UTC), dry_run=dry_run)
                 done = import_leads(sync, order, on_step)
-            _imported(done)
+            imported(done)
 
         _each(settings, instance, work)
 
@@ -102,8 +100,8 @@ def import_csv_command(
         order = CsvOrder(file, _actor(), match_vici, update_existing, dry_run, names)
         with _bytes(file) as on_bytes:
             done = import_csv(brain, order, on_bytes)
-    _counts(
-        f"{_DRY if dry_run else ''}[bold]{escape(file.name)}[/bold] ({done.encoding}), {done.seconds:.1f} s",
+    counted(
+        f"{DRY if dry_run else ''}[bold]{escape(file.name)}[/bold] ({done.encoding}), {done.seconds:.1f} s",
         {
             "rows": done.rows,
             "leads created": done.created,
@@ -118,9 +116,9 @@ def import_csv_command(
         },
     )
     if done.ignored_columns:
-        _say(f"columns that mean nothing here: {escape(', '.join(done.ignored_columns))}")
+        say(f"columns that mean nothing here: {escape(', '.join(done.ignored_columns))}")
     if done.rejects_file:
-        _say(f"[yellow]rejected[/yellow] rows and their reasons are in {escape(done.rejects_file)}")
+        say(f"[yellow]rejected[/yellow] rows and their reasons are in {escape(done.rejects_file)}")
 
 
 def audit(instance: Instances = None) -> None:
@@ -128,7 +126,7 @@ def audit(instance: Instances = None) -> None:
     from vici_brain.flows.audit_leads import take_audit  # noqa: PLC0415 - no other command needs it
 
     with _opened() as (settings, brain):
-        _each(settings, instance, lambda name: _audited(take_audit(brain, name, datetime.now(UTC))))
+        _each(settings, instance, lambda name: audited(take_audit(brain, name, datetime.now(UTC))))
 
 
 def lead_intake(
@@ -150,7 +148,7 @@ def lead_intake(
                     brain_first(connection, datetime.now(UTC), _actor())
         now = intake(brain)
     since = f"; through Brain first since {now.brain_first_since:%Y-%m-%d %H:%M} UTC" if now.brain_first_since else ""
-    _say(f"the intake of leads is [bold]{now.mode.replace('_', '-')}[/bold] since {now.changed_at:%Y-%m-%d %H:%M} UTC{since}")
+    say(f"the intake of leads is [bold]{now.mode.replace('_', '-')}[/bold] since {now.changed_at:%Y-%m-%d %H:%M} UTC{since}")
 
 
 def rollback(
@@ -174,68 +172,7 @@ def rollback(
                 table.add_row(str(each.id), escape(what), f"{each.started_at:%Y-%m-%d %H:%M}", each.actor, *counts, back)
             _out.print(table if table.row_count else "no import changed anything yet")
             return
-        _rolled_back(rollback_import(brain, import_id, directory or settings.home / "lead-snapshots", _actor(), apply=apply))
-
-
-def _rolled_back(done: "ImportRollback") -> None:
-    counts, head = done.counts, f"[bold]import {done.imported.id}[/bold]"
-    _counts(
-        head if done.snapshot else f"[yellow]dry run[/yellow] {head}",
-        {
-            "leads cleared": counts.cleared,
-            "leads as before again": counts.restored,
-            "Vici leads unlinked": counts.unlinked,
-            "calls that wait for a lead again": counts.orphaned_calls,
-            **{f"leads kept: {why}": leads for why, leads in sorted(counts.kept.items())},
-        },
-    )
-    if done.snapshot is None:
-        _say("--apply does it, and stops the intake of leads first")
-    else:
-        _say(
-            f"snapshot: {done.snapshot} (sha256 {done.sha256[:12]}…); the intake is vici-only until `vici-brain lead-intake open`"
-        )
-
-
-def _imported(done: "LeadImport") -> None:
-    _counts(
-        f"{_DRY if done.dry_run else ''}[bold]{done.instance}[/bold] "
-        f"{f'import {done.import_id}' if done.import_id else 'no lead of Brain changed'}, {done.seconds:.1f} s",
-        {
-            "Vici leads read": done.read,
-            "first seen": done.added,
-            "changed": done.changed,
-            "moved to another list": done.moved,
-            "archived": done.archived,
-            "removed": done.removed,
-            "numbers with news": done.numbers,
-            "leads created": done.created,
-            "leads updated": done.updated,
-            "Vici leads linked": done.linked,
-            "codes of another lead, for review": done.conflicts,
-            "calls that found their lead": done.matched_calls,
-        },
-    )
-
-
-def _audited(taken: "AuditTaken") -> None:
-    audit = taken.audit
-    fields = ("leads", "phones", "with_code", "without_code", "invalid_code", "own_code", "linked", "archived")
-    table = Table(
-        "campaign", *(name.replace("_", " ") for name in fields), box=None, title=f"{audit.instance}: leads of the dialer"
-    )
-    for each in audit.campaigns:
-        table.add_row(each.campaign or "(no list)", *(f"{getattr(each, name):,}" for name in fields))
-    _out.print(table)
-    figures = {name: value for name, value in audit.figures().items() if not name.startswith("vici_")}
-    _counts(f"[bold]{audit.instance}[/bold]", {name.replace("_", " "): value for name, value in figures.items()})
-    if taken.comparison is not None:
-        before, after = taken.comparison.before, taken.comparison.after
-        compared = Table("figure", "before", "after", box=None, title=f"import {taken.comparison.import_id}")
-        for name, value in after.items():
-            if value != before.get(name, 0):
-                compared.add_row(name.replace("_", " "), f"{before.get(name, 0):,}", f"{value:,}")
-        _out.print(compared)
+        rolled_back(rollback_import(brain, import_id, directory or settings.home / "lead-snapshots", _actor(), apply=apply))
 
 
 @contextmanager
@@ -268,19 +205,9 @@ def _each(settings: Settings, instances: list[str] | None, work: Callable[[str],
         raise typer.Exit(worst)
 
 
-def _counts(head: str, counts: Mapping[str, int]) -> None:
-    _say(head)
-    for name, value in counts.items():
-        _out.print(f" {name:<36} {value:,}")
-
-
 def _actor() -> str:
     """Who sits at the keyboard, for the record."""
     try:
         return getpass.getuser()
     except (OSError, KeyError):
         return "unknown"
-
-
-def _say(text: str) -> None:
-    _out.print(text, soft_wrap=True)

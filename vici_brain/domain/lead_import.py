@@ -34,6 +34,8 @@ CRM_STATUS: Mapping[str, str] = {
     "NI": "NOT_INTERESTED",
     "XFER": "TRANSFERRED",
 }
+DO_NOT_CALL_STATUSES = tuple(status for status, said in CRM_STATUS.items() if said == DO_NOT_CALL)
+"""What forbids calls on any dialer, unless it says itself what these statuses mean there."""
 PROFILE = (
     *("first_name", "last_name", "email", "address1", "city", "state", "postal_code", "date_of_birth", "owner", "comments"),
     "alt_phone",

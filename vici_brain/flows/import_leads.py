@@ -2,15 +2,17 @@
 
 Belongs here: the order of steps, what is read when, transactions. Does not: rules (domain/lead_import), SQL (brain, vici).
 
-Every page and every batch of numbers is a transaction of its own; an import that is interrupted goes on where it stood when it is
-started again, because a number keeps its mark until its lead has the news.
+Every page and every batch of numbers is a transaction of its own (flows/batches); an import that is interrupted goes on where it
+stood when it is started again, because a number keeps its mark until its lead has the news.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from time import perf_counter
+from typing import TypeVar
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
 
 from vici_brain.brain.database import brain_errors, brain_now, lane
 from vici_brain.brain.journal import Journal, SyncIdentity
@@ -23,12 +25,14 @@ from vici_brain.brain.lead_writer import LeadWriter, WriteCounts, stage
 from vici_brain.brain.matches import MatchStore
 from vici_brain.domain.lead_import import statuses_of
 from vici_brain.errors import ConfigurationError
-from vici_brain.flows.read_leads import LeadScope, read_leads
+from vici_brain.flows.batches import committed, undone
+from vici_brain.flows.read_leads import LeadScope, LeadsRead, read_leads
 from vici_brain.flows.syncing import Syncing
 from vici_brain.vici.lead_reader import campaigns_of_lists, require_lead_tables
 
 BATCH = 2_000
 LANE = ("leads", "import")
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +50,8 @@ class ImportOrder:
 @dataclass(frozen=True, slots=True)
 class LeadImport:
     """What an import did. The dialer's leads: ``read``, ``added`` (first seen), ``changed``, ``moved`` (to another list),
-    ``archived``, ``removed``, ``linked``. Brain's leads: ``created``, ``updated``; ``conflicts`` were put up for review.
+    ``archived``, ``removed``, ``linked``. Brain's leads: ``created``, ``updated``; ``conflicts`` were put up for review, and so
+    were ``withheld`` numbers, whose lead somebody deleted in Brain.
     """
 
     instance: str
@@ -63,6 +68,7 @@ class LeadImport:
     updated: int
     linked: int
     conflicts: int
+    withheld: int
     matched_calls: int
     seconds: float
 
@@ -110,11 +116,12 @@ def import_leads(sync: Syncing, order: ImportOrder, on_step: OnStep = lambda _: 
             import_id,
             sync.dry_run,
             *(mirrored.read, mirrored.added, mirrored.changed, mirrored.moved, mirrored.archived, mirrored.removed),
-            *(written.leads, written.created, written.updated, written.linked, written.conflicts),
+            *(written.leads, written.created, written.updated, written.linked, written.conflicts, written.withheld),
             matched_calls=matched,
             seconds=perf_counter() - started,
         )
-        entry.details.update(campaigns=list(order.campaigns), linked=done.linked, conflicts=done.conflicts, removed=done.removed)
+        kept = ("linked", "conflicts", "withheld", "removed")
+        entry.details.update(campaigns=list(order.campaigns), **{name: getattr(done, name) for name in kept})
     return done
 
 
@@ -137,9 +144,6 @@ class _Work:
         before = audit_leads(self.connection, self.instance, self.at) if audited else None
         self._settle()
         mirrored, only = self._mirror()
-        if mirrored.added >= BATCH:
-            # Tells the planner of a table that just grew by much; autovacuum would do so a minute too late.
-            self.connection.execute(text("ANALYZE vici_lead_links"))
         written = self._merge(writer, only)
         if not close_import(self.connection, import_id, written.created, written.updated, written.linked):
             self._settle()
@@ -163,14 +167,24 @@ class _Work:
             require_lead_tables(session)
             self._require_campaigns(campaigns_of_lists(session))
             for page in read_leads(session, self.mirror, self.order.scope, chosen, self.at):
-                counts += self.mirror.land(page.leads, page.covered, self.at)
-                if page.cursor is not None:
-                    self.mirror.move(page.cursor)
+                counts += self._batch(partial(self._land, page))
                 if only is not None:
                     only += [lead.vici_lead_id for lead in page.leads if (lead.campaign_id or "").lower() in chosen]
-                self._settle()
                 self.on_step(LeadStep("reading leads", page.newest, page.total))
         return counts, only if only is None or self.order.scope.limit is None else only[: self.order.scope.limit]
+
+    def _land(self, page: LeadsRead) -> MirrorCounts:
+        counts = self.mirror.land(page.leads, page.covered, self.at)
+        if page.cursor is not None:
+            self.mirror.move(page.cursor)
+        if self.order.scope.phone is not None:
+            for key in {lead.phone_key for lead in page.leads if lead.phone_key}:
+                self.mirror.ask_again(key)
+        return counts
+
+    def _batch(self, work: Callable[[], _T]) -> _T:
+        """Does ``work`` as a transaction; in a dry run as a part of the one that is undone at the end."""
+        return work() if self.sync.dry_run else committed(self.connection, work)
 
     def _require_campaigns(self, known: Sequence[str]) -> None:
         unknown = sorted({name for name in self.order.campaigns if name.lower() not in {each.lower() for each in known}})
@@ -181,17 +195,19 @@ class _Work:
 
     def _merge(self, writer: LeadWriter, only: list[int] | None) -> WriteCounts:
         statuses, total = statuses_of(self.mirror.do_not_call_statuses()), WriteCounts()
+        ends = undone if self.sync.dry_run else committed
         for keys in self._pending(only):
-            # In a dry run a batch is undone at once, so that no lead stays locked for the rest of it.
-            undo = self.connection.begin_nested() if self.sync.dry_run else None
-            stage(self.connection)
-            merge_groups(self.connection, self.instance, keys, statuses)
-            written = writer.write(self.at)
-            linked = writer.link(self.instance, self.at)
-            total += written + WriteCounts(linked=linked)
-            undo.rollback() if undo else self.connection.commit()
+            total += ends(self.connection, partial(self._merge_batch, writer, keys, statuses))
             self.on_step(LeadStep("merging numbers", total.leads))
         return total
+
+    def _merge_batch(self, writer: LeadWriter, keys: Sequence[str], statuses: Mapping[str, str]) -> WriteCounts:
+        stage(self.connection)
+        merge_groups(self.connection, self.instance, keys, statuses)
+        # A person who names the number wants its lead, deleted once or not.
+        withhold = None if self.order.scope.phone is not None else self.instance
+        written = writer.write(self.at, withhold=withhold)
+        return written + WriteCounts(linked=writer.link(self.instance, self.at))
 
     def _pending(self, only: list[int] | None) -> Iterator[list[str]]:
         """Numbers with news, in batches: of the chosen campaigns, then of leads that Brain has already."""

@@ -19,7 +19,7 @@ from vici_brain.brain.lead_intake import intake_is_open
 from vici_brain.brain.lead_pushes import Candidate, LeadPushes, Pushed
 from vici_brain.brain.restrictions import Restricted, freed, keep_restrictions
 from vici_brain.brain.reviews import ReviewItem, put_up_for_review
-from vici_brain.domain.identifiers import is_external_lead_id
+from vici_brain.domain.identifiers import is_external_lead_id, normalised_phone
 from vici_brain.domain.recent_calls import DO_NOT_CALL, LastCall, Verdict, national_number
 from vici_brain.domain.write_back_policy import PushPolicy
 from vici_brain.errors import RetriableError
@@ -145,7 +145,7 @@ class _Push:
 
     def _known_lead(self, lead: Candidate, phone_key: str, verdict: Verdict, call: LastCall | None, now: datetime) -> None:
         number = national_number(phone_key, self.policy.phone_code)
-        found = self.work.adder.find(number)
+        found = self._found(lead, number)
         if not verdict.allowed:
             self._mark(lead, verdict, call, now)
         if found:
@@ -156,6 +156,18 @@ class _Push:
             self.tally.states["added"] += 1
         else:
             self._add(lead, number, now)
+
+    def _found(self, lead: Candidate, number: str) -> tuple[int, ...]:
+        """The dialer's leads with this number: as Brain last read them, however it is written, and as the dialer finds them.
+
+        What the mirror says is asked of the dialer again. An archived or deleted lead is none that could be called, so it does
+        not keep the new one out.
+        """
+        with brain_errors(), self.work.brain.connect() as connection:
+            mirrored = LeadPushes(connection, self.instance).at_dialer([lead]).get(lead.lead_id, [])
+        still = self.lookup.leads([each.vici_lead_id for each in mirrored if each.live and each.phone_key == lead.phone_key])
+        same = {vici for vici, each in still.items() if normalised_phone(each.phone_code, each.phone_number) == lead.phone_key}
+        return tuple(sorted(same.union(self.work.adder.find(number))))
 
     def _mark(self, lead: Candidate, verdict: Verdict, call: LastCall | None, now: datetime) -> None:
         if self.order.dry_run:
@@ -183,14 +195,17 @@ class _Push:
 
     def _link(self, lead: Candidate, found: Sequence[int], said: str, state: str, now: datetime) -> None:
         if not self.order.dry_run:
+            added = state == "added"
             with brain_errors(), self.work.brain.begin() as connection:
                 pushes = LeadPushes(connection, self.instance)
-                taken = {each: owner for each in found if (owner := pushes.link(each, lead.lead_id, now)) != lead.lead_id}
+                taken = {
+                    each: owner for each in found if (owner := pushes.link(each, lead.lead_id, now, added=added)) != lead.lead_id
+                }
                 for vici, owner in taken.items():
                     context = {"lead_id": lead.lead_id, "linked_to": owner, "phone_key": lead.phone_key}
                     item = ReviewItem("phone_linked_to_another_lead", "vici_lead", f"{self.instance}/{vici}", context=context)
                     put_up_for_review(connection, [item], now)
-                freed(connection, lead.lead_id) if state == "added" else None
+                freed(connection, lead.lead_id) if added else None
                 done = Pushed(lead.lead_id, state, said, lead.code, found[-1])
                 pushes.record(done, self.policy.list_id, self.policy.campaign_id, now)
         self.tally.states[state] += 1

@@ -1,7 +1,7 @@
 """Writing Brain's ids to the dialers' leads: what is due for another look first, then a walk through all links.
 
-Belongs here: the order of the steps, batches, what is put off and what goes to a person. Does not: the class of a lead
-(domain/vendor_codes), SQL and HTTP (vici), records (brain/code_writes).
+Belongs here: the order of the steps, batches, what is put off and what goes to a person (code_reviews). Does not: the class of
+a lead (domain/vendor_codes), SQL and HTTP (vici), records (brain/code_writes).
 
 Each write is written down before it is done and closed after it was read back, so that a process that dies in between leaves a
 row which the next one settles by looking. A code that an agent's screen put back is written again, but only so often: then a
@@ -15,17 +15,16 @@ from vici_brain.brain.code_writes import CodeWrites
 from vici_brain.brain.database import brain_errors, lane
 from vici_brain.brain.journal import Journal, SyncIdentity
 from vici_brain.brain.lead_intake import intake_is_open
-from vici_brain.brain.reviews import ReviewItem, put_up_for_review
 from vici_brain.domain.identifiers import is_external_lead_id
 from vici_brain.domain.vendor_codes import CodeClass, LeadAtDialer, Linked, classify
 from vici_brain.errors import ConfigurationError, RetriableError
 from vici_brain.flows.code_orders import CodeOrder, CodeResult, CodeWriting, Tally
+from vici_brain.flows.code_reviews import LOST, ask_about_conflict, ask_about_lost
 from vici_brain.vici.lead_lookup import LeadLookup
 from vici_brain.vici.lead_writer import CodeWrite, CodeWriter
 
 AFTER_A_CALL = timedelta(minutes=15)
 _ERRORS_IN_A_ROW = 3
-_CONFLICT, _LOST = "vendor_code_conflict", "vendor_code_lost"
 _CLASS_OF = {
     "written": CodeClass.UPDATED,
     "equal": CodeClass.SKIPPED,
@@ -180,7 +179,7 @@ class _Pass:
                     writes.look_again(link.vici_lead_id, now + AFTER_A_CALL, attempts.get(link.vici_lead_id, 0), "in_call")
                 elif each is CodeClass.CONFLICT:
                     writes.looked(link.vici_lead_id)
-                    self._review_conflict(writes, link, found[link.vici_lead_id].vendor_lead_code, now)
+                    ask_about_conflict(writes, link, found[link.vici_lead_id].vendor_lead_code, now)
         written: dict[Linked, CodeWrite] = {}
         try:
             for link in rows:
@@ -217,7 +216,7 @@ class _Pass:
                 if done.outcome == "written":
                     writes.look_again(link.vici_lead_id, now + self._verify_after, attempt, "written")
                 elif done.outcome == "conflict":
-                    self._review_conflict(writes, link, done.after or "", now)
+                    ask_about_conflict(writes, link, done.after or "", now)
             if walk is not None and last is not None:
                 writes.move(walk, last.vici_lead_id, now)
         left = {link for link in rows if link not in written}
@@ -228,20 +227,12 @@ class _Pass:
         """Writes so far; those of which a person has decided since begin anew."""
         known = writes.attempts(ids)
         given_up = [vici for vici, (_, reason) in known.items() if reason == "given_up"]
-        still = writes.under_review(_LOST, given_up) if given_up else set()
+        still = writes.under_review(LOST, given_up) if given_up else set()
         return {vici: 0 if reason == "given_up" and vici not in still else count for vici, (count, reason) in known.items()}
 
     def _give_up(self, writes: CodeWrites, link: Linked, attempts: int, now: datetime) -> None:
         writes.look_again(link.vici_lead_id, now, attempts, "given_up")
-        self._review(writes, _LOST, link, {"written": attempts, "code": link.code, "lead_id": link.lead_id}, now)
-
-    def _review_conflict(self, writes: CodeWrites, link: Linked, held: str, now: datetime) -> None:
-        context = {"held": held, "held_is_valid": is_external_lead_id(held), "code": link.code, "lead_id": link.lead_id}
-        self._review(writes, _CONFLICT, link, context, now)
-
-    def _review(self, writes: CodeWrites, reason: str, link: Linked, context: dict[str, object], now: datetime) -> None:
-        item = ReviewItem(reason, "vici_lead", f"{self.instance}/{link.vici_lead_id}", context=context)
-        put_up_for_review(writes.connection, [item], now)
+        ask_about_lost(writes, link, attempts, now)
 
     @property
     def _verify_after(self) -> timedelta:

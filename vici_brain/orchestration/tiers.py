@@ -16,7 +16,8 @@ from vici_brain.orchestration.asset_keys import InstanceNames
 from vici_brain.orchestration.automation import job_tags
 from vici_brain.orchestration.reporting import as_failures, as_value, trigger_of
 from vici_brain.orchestration.resources import Connections
-from vici_brain.settings import ProofTier, Settings
+from vici_brain.settings import Settings
+from vici_brain.settings_file import ProofTier
 
 
 class ProofOptions(dg.Config):

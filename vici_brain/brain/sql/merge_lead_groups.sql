@@ -1,5 +1,5 @@
 -- One row for each number from the dialer's leads of it: the rule of domain/lead_import.merged, in its order of precedence. Over
--- vici_lead_links_group.
+-- vici_lead_links_group: OFFSET 0 keeps it one index walk for each number, whatever the planner believes of a mirror that just grew.
 INSERT INTO arriving_leads (ref, leader, phone, phone_key, code, status, entered_at, linked, profile, meta, list_id, campaign_id)
 WITH member AS MATERIALIZED (
     SELECT kept.*, coalesce(CAST(:statuses AS jsonb) ->> kept.status, :unknown) AS crm_status,
@@ -7,8 +7,10 @@ WITH member AS MATERIALIZED (
             PARTITION BY group_key
             ORDER BY archived_at IS NOT NULL, last_local_call_time DESC NULLS LAST, called_count DESC, vici_lead_id
         ) AS place
-    FROM vici_lead_links AS kept
-    WHERE instance = :instance AND group_key = ANY(:keys) AND removed_at IS NULL AND seen_at IS NOT NULL
+    FROM unnest(CAST(:keys AS text[])) AS asked (key) CROSS JOIN LATERAL (
+        SELECT * FROM vici_lead_links WHERE instance = :instance AND group_key = asked.key OFFSET 0
+    ) AS kept
+    WHERE removed_at IS NULL AND seen_at IS NOT NULL
 ), profiles AS (
     -- Of equal keys the last stays, so the leading lead is given last.
     SELECT group_key, jsonb_object_agg(field.key, field.value ORDER BY place DESC) AS profile

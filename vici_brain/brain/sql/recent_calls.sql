@@ -1,5 +1,5 @@
--- The newest call since :since of each asked lead: by its numbers, by the dialers' leads that are linked to it or to another lead of its
--- number, and by what calls were matched to. Each lookup is one step down an index in the order of time, however many calls there are and
+-- The newest call since :since of each asked lead: by its numbers, by the dialers' leads that have one of them or are linked to it or to
+-- another lead of its number, and by what calls were matched to. Each lookup is one step down an index in the order of time, however many calls there are and
 -- whatever the planner knows of the tables.
 WITH asked AS (
     SELECT DISTINCT lead_id, phone_key FROM unnest(CAST(:leads AS bigint[]), CAST(:phones AS text[])) AS given (lead_id, phone_key)
@@ -12,6 +12,10 @@ WITH asked AS (
 ), there AS (
     SELECT DISTINCT kin.lead_id, links.instance, links.vici_lead_id FROM kin CROSS JOIN LATERAL (
         SELECT instance, vici_lead_id FROM vici_lead_links WHERE vici_lead_links.lead_id = kin.kin_id OFFSET 0
+    ) AS links
+    UNION
+    SELECT asked.lead_id, links.instance, links.vici_lead_id FROM asked CROSS JOIN LATERAL (
+        SELECT instance, vici_lead_id FROM vici_lead_links WHERE vici_lead_links.phone_key = asked.phone_key OFFSET 0
     ) AS links
 ), newest AS (
     SELECT asked.lead_id, call.* FROM asked CROSS JOIN LATERAL (
