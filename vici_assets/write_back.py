@@ -34,7 +34,7 @@ def vendor_lead_codes(instance: str) -> dg.AssetsDefinition:
 
     @dg.asset(
         key=names.vendor_codes,
-        deps=[LEADS],
+        deps=[names.lead_links],
         description=f"Brain's external_lead_id as vendor_lead_code of the linked leads on the dialer {instance}: written where "
         "there is none, read back, looked at again hours later, never over another code.",
         group_name=names.write_back_group,

@@ -68,7 +68,7 @@ def table_metadata(table: Table, *, cut_by: str | None = None, half_of: Table | 
 
 def dialer_table_metadata(table: Table) -> dict[str, Any]:
     """The same of a dialer's table, as ViciDial's schema has it; a dialer may have more columns, which nobody reads here."""
-    return _shown(table, mysql.dialect(), {})  # type: ignore[no-untyped-call]
+    return _shown(table, mysql.dialect(), {})
 
 
 def _shown(table: Table, dialect: Dialect, comments: Mapping[str, str]) -> dict[str, Any]:
