@@ -25,6 +25,7 @@ const home = process.env.UI_HOME ?? mkdtempSync(join(tmpdir(), "vici-brain-ui-")
 const environment = { ...process.env, VICI_BRAIN_HOME: home };
 for (const name of ["VICI_DATABASE_URL", "BRAIN_DATABASE_URL", "DAGSTER_DATABASE_URL", "VICI_SYNC_START"]) delete environment[name];
 
+const WINDOW = { width: 1440, height: 900 };
 const began = Date.now();
 const say = (text) => console.log(`${((Date.now() - began) / 1000).toFixed(1).padStart(6)} s  ${text}`);
 const pause = (milliseconds) => new Promise((done) => setTimeout(done, milliseconds));
@@ -95,11 +96,13 @@ class Session {
     const node = this.page.locator("svg foreignObject").filter({ hasText: /^vici_calls/ });
     await node.getByText("vici_calls").click({ timeout: patience });
     await this.see("vici_call_logs", "vici_call_metrics", "orphan_call_logs", "call_log_proofs");
-    // Opened anew, it fits the window.
+    // Opened anew, it fits the window; in a large one with all that its nodes tell.
+    await this.page.setViewportSize({ width: 1920, height: 1200 });
     await this.page.reload();
     await this.see("vici_call_logs", "vici_call_metrics", "orphan_call_logs", "call_log_proofs");
     await this.page.getByText("fetching statuses").first().waitFor({ state: "hidden", timeout: patience });
     await this.picture("lineage");
+    await this.page.setViewportSize(WINDOW);
   }
 
   async table() {
@@ -114,14 +117,15 @@ class Session {
 
   async partitions() {
     await this.open("/assets/vici/vici_call_metrics?view=partitions", /[\d,]+ Partitions Selected/, /^Materialized \(/);
-    await this.pickNewest(/^\d{4}-\d\d-\d\d-\d\d:\d\d$/);
+    // A few before the newest, which a run may be making just now.
+    await this.pick(/^\d{4}-\d\d-\d\d-\d\d:\d\d$/, 3);
     await this.see("dagster/row_count", "matched_total");
     await this.picture("partitions");
   }
 
   // The two ends of the bar are labelled alike; the list below it begins with the newest partition.
-  async pickNewest(key) {
-    await this.seen(key, 2).click({ timeout: patience });
+  async pick(key, older = 0) {
+    await this.seen(key, 2 + older).click({ timeout: patience });
   }
 
   // The sync, every five minutes, asks the same checks of its own window: a verdict may be replaced while one looks.
@@ -167,15 +171,16 @@ class Session {
     await this.press("Latest", dialog);
     await this.press(/^Launch 1 run/, dialog);
     await this.open("/assets/daily_call_report?view=partitions", /Materialized \(1\)/);
-    await this.pickNewest(/^\d{4}-\d\d-\d\d$/);
+    await this.pick(/^\d{4}-\d\d-\d\d$/);
     await this.see("anomalies", "parquet");
     await this.picture("report_day");
-    await this.press(/Show Markdown/i);
+    await this.seen(/Show Markdown/).click({ timeout: patience });
     await this.page.waitForFunction(
       () => [...document.querySelectorAll("[role=dialog] img")].some((image) => image.naturalWidth > 300),
       null,
       { timeout: patience },
     );
+    await this.page.locator("[role=dialog] img").first().evaluate((image) => image.scrollIntoView({ block: "center" }));
     await this.picture("report");
   }
 }
@@ -186,7 +191,7 @@ async function main() {
   let browser;
   try {
     browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args: ["--no-sandbox"] });
-    const page = await browser.newPage({ viewport: { width: 1440, height: 900 }, timezoneId: "UTC", locale: "en-GB" });
+    const page = await browser.newPage({ viewport: WINDOW, timezoneId: "UTC", locale: "en-GB" });
     page.setDefaultTimeout(patience);
     const session = new Session(page);
     const steps = (process.env.STEPS ?? "graph table launchpad partitions failedCheck backfillOfOneDay report").split(" ");
