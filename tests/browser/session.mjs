@@ -48,7 +48,7 @@ async function startUi() {
 
 async function makeSite() {
   say(`a site of its own in ${home}`);
-  run("vici-brain", "demo", "--days", "10", "--calls-per-day", "1500");
+  run("vici-brain", "demo", "--days", "8", "--calls-per-day", "1200");
   return startUi();
 }
 
@@ -148,14 +148,20 @@ class Session {
 
   async backfillOfOneDay() {
     const day = new Date(Date.now() - 2 * 86_400_000).toISOString().slice(0, 10);
+    const before = process.env.UI_HOME ? await this.finishedBackfills() : 0;
     await this.open("/assets/vici/vici_call_logs?view=partitions", /[\d,]+ Partitions Selected/);
     await this.selectPartitions(`[${day}-00:00...${day}-23:55]`);
     await this.see(/^288 Partitions Selected/i);
     await this.press(/Materialize/);
     await this.press(/^Launch /, this.page.getByRole("dialog"));
     await this.open("/runs?view=backfills", /288 partitions/);
-    await this.see(/^Completed$/);
+    await this.seen(/^Success$/, before).waitFor({ timeout: patience });
     await this.picture("backfill");
+  }
+
+  async finishedBackfills() {
+    await this.open("/runs?view=backfills", /partitions|No backfills/);
+    return this.page.getByText(/^Success$/).filter({ visible: true }).count();
   }
 
   async selectPartitions(range) {
