@@ -36,6 +36,9 @@ test-db: install ## only what talks to MariaDB
 bench: install ## what the bulk path costs beside the plain pipe, on the machine's MariaDB and PostgreSQL; a quarter of an hour
 	$(BIN)/python -m benchmarks.run $(BENCH)
 
+ui-session: install ## a scripted browser through the UI on a scratch site, screenshots to docs/images; needs Node and Chromium
+	cd tests/browser && npm install --silent --no-package-lock && node session.mjs
+
 check: install ## style, types, floors, and that Dagster loads the definitions
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -54,4 +57,4 @@ lock: install ## pin the newest versions that fit pyproject.toml
 clean: ## remove the demo's data, not the virtual environment
 	rm -rf .vici-brain
 
-.PHONY: help install demo dev test test-fast test-db bench check format lock clean
+.PHONY: help install demo dev test test-fast test-db bench ui-session check format lock clean

@@ -9,7 +9,7 @@ from datetime import datetime
 import dagster as dg
 
 from vici_brain.brain.bucket_counts import BucketCount, calls_per_bucket
-from vici_brain.brain.schema import orphan_call_logs, vici_call_metrics
+from vici_brain.brain.schema import orphan_call_logs, vici_call_logs, vici_call_metrics
 from vici_brain.flows.sync_calls import match_read_window
 from vici_brain.orchestration.asset_keys import LEADS, OWNERS, InstanceNames
 from vici_brain.orchestration.automation import freshness
@@ -93,7 +93,7 @@ def _specs(names: InstanceNames, settings: Settings) -> list[dg.AssetSpec]:
             group_name=names.calls_group,
             owners=OWNERS,
             kinds={"postgres", "view"},
-            metadata=table_metadata(table),
+            metadata=table_metadata(table, cut_by="called_at", half_of=vici_call_logs),
             freshness_policy=freshness(settings),
         )
         for key, (table, description) in described.items()

@@ -5,9 +5,10 @@ Belongs here: the asset. Does not: counting and judging (flows/report_calls), or
 
 import dagster as dg
 
+from vici_brain.brain.shown_tables import daily_call_reports
 from vici_brain.orchestration.asset_keys import DAILY_CALL_REPORT, OWNERS, REPORTS_GROUP, InstanceNames
 from vici_brain.orchestration.call_report import days, days_of, metadata_of, report_day
-from vici_brain.orchestration.reporting import as_failures
+from vici_brain.orchestration.reporting import as_failures, table_metadata
 from vici_brain.orchestration.resources import Connections
 from vici_brain.settings import Settings
 
@@ -29,7 +30,7 @@ def daily_call_report(settings: Settings) -> dg.AssetsDefinition:
         group_name=REPORTS_GROUP,
         kinds={"postgres", "table"},
         owners=OWNERS,
-        metadata={"dagster/table_name": "daily_call_reports", "dagster/partition_expr": "day"},
+        metadata=table_metadata(daily_call_reports, cut_by="day"),
     )
     def report(context: dg.AssetExecutionContext, connections: dg.ResourceParam[Connections]) -> None:
         for day in days_of(list(context.partition_keys)):

@@ -6,9 +6,11 @@ Belongs here: feeding and sweeping as a run does it. Does not: the rules (brain/
 import dagster as dg
 
 from vici_brain.brain.crm_calls import CrmCalls
+from vici_brain.brain.shown_tables import appointments as appointments_table
+from vici_brain.brain.shown_tables import calls as calls_table
 from vici_brain.flows.watch_consistency import sweep
 from vici_brain.orchestration.asset_keys import APPOINTMENTS, CALLS, CONSISTENCY_GROUP, OWNERS, InstanceNames
-from vici_brain.orchestration.reporting import as_failures, as_metadata
+from vici_brain.orchestration.reporting import as_failures, as_metadata, table_metadata
 from vici_brain.orchestration.resources import Connections
 from vici_brain.settings import Settings
 
@@ -24,6 +26,7 @@ def calls(settings: Settings) -> dg.AssetsDefinition:
         group_name=CONSISTENCY_GROUP,
         owners=OWNERS,
         kinds={"postgres", "table"},
+        metadata=table_metadata(calls_table),
     )
     def feed_and_sweep(
         context: dg.AssetExecutionContext, connections: dg.ResourceParam[Connections]
@@ -47,5 +50,6 @@ def appointments() -> dg.AssetSpec:
         description="Appointments of every system, written by those that book; the evidence that a call made one",
         group_name=CONSISTENCY_GROUP,
         kinds={"postgres", "table"},
+        metadata=table_metadata(appointments_table),
         owners=OWNERS,
     )

@@ -8,10 +8,11 @@ from datetime import date
 import dagster as dg
 from pydantic import Field, field_validator
 
+from vici_brain.brain.shown_tables import daily_consistency_reports
 from vici_brain.flows.report_consistency import report_consistency
 from vici_brain.orchestration.asset_keys import APPOINTMENTS, CALLS, CONSISTENCY_GROUP, CONSISTENCY_REPORT, OWNERS
 from vici_brain.orchestration.consistency import report_metadata
-from vici_brain.orchestration.reporting import as_failures
+from vici_brain.orchestration.reporting import as_failures, table_metadata
 from vici_brain.orchestration.resources import Connections
 
 
@@ -39,6 +40,7 @@ def daily_consistency_report() -> dg.AssetsDefinition:
         group_name=CONSISTENCY_GROUP,
         owners=OWNERS,
         kinds={"postgres", "table"},
+        metadata=table_metadata(daily_consistency_reports),
     )
     def report(
         context: dg.AssetExecutionContext, config: ReportedDay, connections: dg.ResourceParam[Connections]

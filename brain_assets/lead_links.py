@@ -6,13 +6,16 @@ Belongs here: the two assets. Does not: the import (flows/import_leads), the fig
 
 import dagster as dg
 
+from vici_brain.brain.schema import vici_lead_links as vici_lead_links_table
+from vici_brain.brain.shown_tables import lead_audits
 from vici_brain.flows.audit_leads import take_audit
 from vici_brain.flows.import_leads import ImportOrder, LeadStep, import_leads
 from vici_brain.flows.read_leads import LeadScope
-from vici_brain.orchestration.asset_keys import CRM_GROUP, LEADS, OWNERS, InstanceNames
+from vici_brain.orchestration.asset_keys import LEADS, OWNERS, InstanceNames
 from vici_brain.orchestration.leads import audit_pages
-from vici_brain.orchestration.reporting import as_failures, as_metadata, trigger_of
+from vici_brain.orchestration.reporting import as_failures, as_metadata, dialer_table_metadata, table_metadata, trigger_of
 from vici_brain.orchestration.resources import Connections
+from vici_brain.vici.schema import vicidial_list
 
 
 def lead_links(instance: str) -> dg.AssetsDefinition:
@@ -24,9 +27,10 @@ def lead_links(instance: str) -> dg.AssetsDefinition:
         deps=[names.dialer_leads, LEADS],
         description=f"The leads of the dialer {instance} as last read, and which lead of Brain each is; imports the campaigns of "
         "the setting leads.campaigns",
-        group_name=CRM_GROUP,
+        group_name=names.leads_group,
         kinds={"mariadb", "postgres"},
         owners=OWNERS,
+        metadata=table_metadata(vici_lead_links_table),
         pool=names.dialer_pool,
     )
     def vici_lead_links(
@@ -54,9 +58,10 @@ def lead_audit(instance: str) -> dg.AssetsDefinition:
         deps=[names.lead_links],
         description=f"The audit of the leads of the dialer {instance}: campaigns, codes, links, calls to one number within "
         "thirty days, and what the last import changed",
-        group_name=CRM_GROUP,
+        group_name=names.leads_group,
         kinds={"postgres", "table"},
         owners=OWNERS,
+        metadata=table_metadata(lead_audits),
     )
     def audit(context: dg.AssetExecutionContext, connections: dg.ResourceParam[Connections]) -> dg.MaterializeResult[None]:
         with as_failures(context):
@@ -76,4 +81,5 @@ def dialer_leads(instance: str) -> dg.AssetSpec:
         group_name=names.dialer_group,
         kinds={"mariadb", "table"},
         owners=OWNERS,
+        metadata=dialer_table_metadata(vicidial_list),
     )

@@ -5,7 +5,9 @@ Belongs here: the external asset. Does not: anything that writes a lead.
 
 import dagster as dg
 
+from vici_brain.brain.schema import leads as leads_table
 from vici_brain.orchestration.asset_keys import CRM_GROUP, LEADS, OWNERS
+from vici_brain.orchestration.reporting import table_metadata
 
 
 def leads() -> dg.AssetSpec:
@@ -16,4 +18,5 @@ def leads() -> dg.AssetSpec:
         group_name=CRM_GROUP,
         kinds={"postgres", "table"},
         owners=OWNERS,
+        metadata=table_metadata(leads_table),
     )

@@ -5,7 +5,9 @@ Belongs here: the external asset that the standing checks hang on. Does not: wri
 
 import dagster as dg
 
+from vici_brain.brain.schema import call_log_proofs
 from vici_brain.orchestration.asset_keys import OWNERS, InstanceNames
+from vici_brain.orchestration.reporting import table_metadata
 
 
 def ledger(instance: str) -> dg.AssetSpec:
@@ -22,4 +24,5 @@ def ledger(instance: str) -> dg.AssetSpec:
         group_name=names.calls_group,
         kinds={"postgres", "table"},
         owners=OWNERS,
+        metadata=table_metadata(call_log_proofs),
     )

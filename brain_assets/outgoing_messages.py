@@ -5,7 +5,9 @@ Belongs here: the external asset that the check on channels hangs on. Does not: 
 
 import dagster as dg
 
+from vici_brain.brain.shown_tables import outgoing_messages as table
 from vici_brain.orchestration.asset_keys import DAILY_CALL_REPORT, OUTGOING_MESSAGES, OWNERS, REPORTS_GROUP
+from vici_brain.orchestration.reporting import table_metadata
 
 
 def outgoing_messages() -> dg.AssetSpec:
@@ -17,5 +19,5 @@ def outgoing_messages() -> dg.AssetSpec:
         group_name=REPORTS_GROUP,
         kinds={"postgres", "table"},
         owners=OWNERS,
-        metadata={"dagster/table_name": "outgoing_messages"},
+        metadata=table_metadata(table),
     )

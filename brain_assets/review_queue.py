@@ -10,11 +10,12 @@ import dagster as dg
 from pydantic import Field
 
 from vici_brain.brain.reviews import OpenReviews, ReviewQueue
+from vici_brain.brain.shown_tables import manual_review_queue
 from vici_brain.flows.process_reviews import process_reviews
 from vici_brain.orchestration.asset_keys import CONSISTENCY_GROUP, OWNERS, REVIEW_JOB, REVIEW_QUEUE, REVIEW_SETTLE_JOB
 from vici_brain.orchestration.automation import job_tags
 from vici_brain.orchestration.consistency import overview_metadata
-from vici_brain.orchestration.reporting import as_failures, as_metadata
+from vici_brain.orchestration.reporting import as_failures, as_metadata, table_metadata
 from vici_brain.orchestration.resources import Connections
 
 
@@ -26,6 +27,7 @@ def review_queue() -> dg.AssetSpec:
         group_name=CONSISTENCY_GROUP,
         kinds={"postgres", "table"},
         owners=OWNERS,
+        metadata=table_metadata(manual_review_queue),
     )
 
 

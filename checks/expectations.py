@@ -76,7 +76,7 @@ def expectations_job(settings: Settings) -> dg.JobDefinition:
             run = check_expectations(connections, window)
         for result in run.results:
             context.log_event(dg.AssetObservation(DAILY_CALL_REPORT, description=result.name, metadata=metadata_of(result, run)))
-        context.add_output_metadata({"data_docs": dg.MetadataValue.url(run.docs.as_uri()), "passed": run.passed})
+        context.add_output_metadata({"data_docs": dg.MetadataValue.path(str(run.docs)), "passed": run.passed})
         if not run.passed:
             broken = [result.name for result in run.results if not result.passed]
             raise dg.Failure(f"{window}: not met: {', '.join(broken)}; see {run.docs}", allow_retries=False)

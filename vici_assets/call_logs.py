@@ -44,7 +44,7 @@ def call_logs(instance: str, settings: Settings) -> dg.AssetsDefinition:
         group_name=names.calls_group,
         owners=OWNERS,
         kinds={"mariadb", "postgres"},
-        metadata=table_metadata(table),
+        metadata=table_metadata(table, cut_by="called_at"),
     )
     def vici_call_logs(
         context: dg.AssetExecutionContext, connections: dg.ResourceParam[Connections]

@@ -34,10 +34,10 @@ def vendor_lead_codes(instance: str) -> dg.AssetsDefinition:
 
     @dg.asset(
         key=names.vendor_codes,
-        deps=[LEADS],
+        deps=[names.lead_links],
         description=f"Brain's external_lead_id as vendor_lead_code of the linked leads on the dialer {instance}: written where "
         "there is none, read back, looked at again hours later, never over another code.",
-        group_name=names.dialer_group,
+        group_name=names.write_back_group,
         pool=names.write_pool,
         owners=OWNERS,
         kinds={"mariadb"},
@@ -64,7 +64,7 @@ def pushed_leads(instance: str) -> dg.AssetsDefinition:
         deps=[LEADS, names.call_logs],
         description=f"Leads that came to Brain first, in the dialer {instance} with their code: linked where the number is known "
         "there, added where the 30-day rule and the do-not-call lists allow, else marked with the reason.",
-        group_name=names.dialer_group,
+        group_name=names.write_back_group,
         pool=names.write_pool,
         owners=OWNERS,
         kinds={"mariadb"},

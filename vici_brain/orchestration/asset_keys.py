@@ -113,6 +113,15 @@ class InstanceNames:
         return f"{self.instance}_dialer"
 
     @property
+    def leads_group(self) -> str:
+        return f"{self.instance}_leads"
+
+    @property
+    def write_back_group(self) -> str:
+        """Apart from the dialer's sources: one group for both ends would make the graph of groups run in a ring."""
+        return f"{self.instance}_write_back"
+
+    @property
     def dialer_pool(self) -> str:
         """Runs that hold a connection to the dialer."""
         return f"vici_{self.instance}"

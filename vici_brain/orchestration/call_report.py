@@ -44,7 +44,7 @@ def metadata_of(report: CallReport, files: ReportFiles) -> dict[str, dg.Metadata
     numbers: dict[str, object] = {
         **{name: getattr(calls, name) for name in ("calls", "matched", "orphaned", "answered", "contacts", "sales", "dropped")},
         **{
-            f"{name}_percent": rate
+            f"{name}_percent": round(rate, 2)
             for name in ("answer", "contact", "sale", "drop", "matched")
             if (rate := getattr(calls, f"{name}_rate")) is not None
         },

@@ -177,8 +177,8 @@ def metadata_of(result: SuiteResult, run: ExpectationRun) -> dict[str, dg.Metada
         "newest_rows_only": as_value(result.is_cut),
         "expectations": as_value(result.expectations),
         "not_met": as_value(len(result.broken)),
+        # A path to copy, not a link: no browser follows file:// from a page that came over http.
         "data_docs": dg.MetadataValue.path(str(run.docs)),
-        "data_docs_url": dg.MetadataValue.url(run.docs.as_uri()),
     }
     if result.broken:
         records = [

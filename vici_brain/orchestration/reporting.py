@@ -10,10 +10,11 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import dagster as dg
-from sqlalchemy import Table
-from sqlalchemy.dialects import postgresql
+from sqlalchemy import Dialect, Table
+from sqlalchemy.dialects import mysql, postgresql
 
 from vici_brain.brain.calls import MergeCounts
+from vici_brain.brain.comments import column_comments
 from vici_brain.brain.journal import SyncIdentity
 from vici_brain.domain.windows import BUCKET
 from vici_brain.errors import CircuitOpenError, RetriableError, ViciBrainError
@@ -55,22 +56,32 @@ def as_value(value: object) -> dg.MetadataValue[Any]:  # noqa: PLR0911 - a table
     return dg.MetadataValue.text(str(value))
 
 
-def table_metadata(table: Table) -> dict[str, Any]:
-    """What the catalog shows of a relation of Brain: its name, its columns, and the column its partitions are cut by."""
-    dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
+def table_metadata(table: Table, *, cut_by: str | None = None, half_of: Table | None = None) -> dict[str, Any]:
+    """What the catalog shows of a relation of Brain: its name, its columns, and the column its partitions are ``cut_by``.
+
+    A view has no comments of its own: it shows those of the table that it is ``half_of``.
+    """
+    comments = column_comments((table if half_of is None else half_of).name)
+    shown = _shown(table, postgresql.dialect(), comments)  # type: ignore[no-untyped-call]
+    return shown if cut_by is None else shown | {"dagster/partition_expr": cut_by}
+
+
+def dialer_table_metadata(table: Table) -> dict[str, Any]:
+    """The same of a dialer's table, as ViciDial's schema has it; a dialer may have more columns, which nobody reads here."""
+    return _shown(table, mysql.dialect(), {})
+
+
+def _shown(table: Table, dialect: Dialect, comments: Mapping[str, str]) -> dict[str, Any]:
     columns = [
         dg.TableColumn(
             column.name,
             column.type.compile(dialect).removesuffix(' COLLATE "C"').lower(),
+            comments.get(column.name),
             constraints=dg.TableColumnConstraints(nullable=bool(column.nullable)),
         )
         for column in table.columns
     ]
-    return {
-        "dagster/column_schema": dg.TableSchema(columns),
-        "dagster/table_name": table.name,
-        "dagster/partition_expr": "called_at",
-    }
+    return {"dagster/column_schema": dg.TableSchema(columns), "dagster/table_name": table.name}
 
 
 def trigger_of(tags: Mapping[str, str]) -> str:
