@@ -70,7 +70,7 @@ SCENARIOS: dict[str, Callable[[Syncing], None]] = {
 
 
 def crowd(vici_url: str, brain: Engine) -> None:
-    """Moves 3,000 calls of the days after into the five minutes, once, and makes Brain forget those days."""
+    """Moves 3,000 calls of the days after into the five minutes, once, and makes Brain forget all since they began."""
     engine = create_engine(vici_url)
     with engine.begin() as connection:
         if connection.execute(text(_IN_PEAK)).scalar_one() < MOVED:
@@ -88,7 +88,7 @@ def crowd(vici_url: str, brain: Engine) -> None:
 _IN_PEAK = "SELECT count(*) FROM vicidial_log WHERE call_date >= '2026-10-14 13:00:00' AND call_date < '2026-10-14 13:05:00'"
 _LATER = f"SELECT uniqueid FROM vicidial_log WHERE call_date >= '2026-10-14 14:00:00' ORDER BY call_date LIMIT {MOVED}"
 _MOVE = "UPDATE vicidial_log SET call_date = :wall, start_epoch = :epoch WHERE uniqueid = :key"
-_SPAN = {"start": PEAK.start - timedelta(minutes=35), "end": PEAK.start + timedelta(days=7)}
+_SPAN = {"start": PEAK.start, "end": PEAK.start + timedelta(days=7)}
 _FORGET_CALLS = "DELETE FROM vici_call_logs WHERE called_at >= :start AND called_at < :end"
 _FORGET_PROOFS = "DELETE FROM call_log_proofs WHERE bucket_start >= :start AND bucket_start < :end"
 

@@ -132,11 +132,11 @@ class _Work:
         """Source first, then Brain: a row that lands in between makes a difference, never a false proof."""
         scope = self._scope(table)
         compared_at = brain_now(self._brain)
-        source, archived = self._source.buckets(table, window)
-        strays = self._source.odd(table, window)
+        source = self._source.buckets(table, window)
+        strays = self._source.odd(table, source.odd)
         brain = self._proofs.sums(scope, window)
-        self.rows += sum(each.count for each in source.values())
-        source_all, brain_all = dict(source), dict(brain)
+        self.rows += sum(each.count for each in source.regular.values())
+        source_all, brain_all = dict(source.regular), dict(brain.regular)
         odd: dict[datetime, tuple[str, ...]] = {}
         placed = {row.key: row for row in self._proofs.place(scope, strays)}
         dates = {row.key: row.call_date for row in strays}
@@ -144,7 +144,7 @@ class _Work:
             _add(source_all, window, row.bucket_start, row.crc)
             if not row.is_held:
                 _note(odd, window, row.key, row.bucket_start, _bucket_of(dates[row.key], window, self._session.dialer.zone))
-        held = self._proofs.odd_rows(scope, window)
+        held = self._proofs.odd_rows(scope, brain.odd)
         present = self._source.present(table, list(held))
         for key, (crc, bucket) in held.items():
             _add(brain_all, window, bucket, crc)
@@ -152,8 +152,8 @@ class _Work:
                 _note(odd, window, key, bucket)
             elif key not in placed:
                 _add(source_all, window, bucket, crc)
-        differences = compare(table.name, window, source, brain, odd)
-        self._proofs.record(scope, Verdict(window, compared_at, source_all, brain_all, differences, archived))
+        differences = compare(table.name, window, source.regular, brain.regular, odd)
+        self._proofs.record(scope, Verdict(window, compared_at, source_all, brain_all, differences, source.archived))
         return differences
 
     def repair(self, table: CallTable, window: Window, differences: list[Difference]) -> list[Difference]:
