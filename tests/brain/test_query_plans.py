@@ -98,7 +98,7 @@ PLANS: dict[str, tuple[object, dict[str, Any], set[str]]] = {
     "what is replaced": (load("keep_history"), {}, {"vici_call_logs_pkey"}),
     "what was set aside and landed": (load("release_landed"), {}, set()),
     "the ledger's own side": (load("record_buckets"), WINDOW, {"vici_call_logs_called_at"}),
-    "the unmatched of a window": (load("unmatched_in_window"), WINDOW, {"vici_call_logs_called_at"}),
+    "the unmatched of a window": (load("unmatched_in_window"), WINDOW, {"vici_call_logs_orphans"}),
     "the leads of the unmatched": (
         load("match_calls"),
         {},
@@ -107,7 +107,7 @@ PLANS: dict[str, tuple[object, dict[str, Any], set[str]]] = {
     "orphans with a lead waiting": (
         load("no_orphan_has_a_lead_waiting"),
         WINDOW | {"sample": 5},
-        {"leads_external_lead_id_lookup", "leads_normalised_phone_lookup", "vici_call_logs_called_at"},
+        {"leads_external_lead_id_lookup", "leads_normalised_phone_lookup", "vici_call_logs_orphans"},
     ),
     "purged calls with a lead": (
         load("purged_with_a_lead"),
@@ -134,7 +134,7 @@ PLANS: dict[str, tuple[object, dict[str, Any], set[str]]] = {
     ),
     "the counts of each bucket": (load("calls_per_bucket"), WINDOW, {"vici_call_logs_called_at"}),
     "the halves of a window": (matches._WINDOW_TOTALS, WINDOW, {"vici_call_logs_called_at"}),
-    "the coverage of a window": (ledger._COVERAGE, WINDOW, {"call_log_proofs_pkey", "vici_call_logs_called_at"}),
+    "the coverage of a window": (ledger._COVERAGE, WINDOW, {"call_log_proofs_pkey"}),
     "the position": (ledger._POSITION, {"tables": ["vicidial_log"]}, {"call_log_proofs_pkey"}),
     "calls per day": (overview._DAYS, {"since": NOON - timedelta(days=2)}, {"vici_call_logs_called_at"}),
 }
