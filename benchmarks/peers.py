@@ -3,7 +3,8 @@
 Belongs here: how each is called, and the SQL that has to follow it. Does not: timing (run.py).
 
 None of them looks up a lead's code or a caller ID, so the dialer gets a view that does, as the plain pipe does; none matches
-calls, so one statement follows that joins leads in bulk, as a modelling tool would. They copy outbound calls only, and prove nothing.
+calls, so one statement follows that joins leads in bulk, as a modelling tool would. They copy outbound calls only and prove
+nothing.
 """
 
 import os
