@@ -1,15 +1,15 @@
 """The rules by which calls and appointments agree: who breaks which, how many, and examples of them.
 
-Belongs here: the rules' conditions and the questions built on them. Does not: alerts (brain/call_alerts), corrections (here
-only the two
-that are certain), or when to look (orchestration).
+Belongs here: the rules' conditions, the questions built on them, and the corrections that are certain. Does not: alerts
+(brain/call_alerts), or when to look (orchestration).
 
 Each rule is one condition. Counting, sampling, the sweep and the look at a single call are built on it, so that they cannot
 differ.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import Connection, Engine, TextClause, text
 
@@ -17,11 +17,18 @@ from vici_brain.brain.database import brain_errors, by_index
 
 _CALLS, _APPOINTMENTS, _ERRORS = "calls AS entity", "appointments AS entity", "booking_errors AS entity"
 RECENT = timedelta(hours=1)
+OURSELVES = "vici-brain"
+"""Who settled a review that no person did."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """``condition`` is true for offenders; ``grace`` leaves a booking that is being written its time."""
+    """``condition`` is true for offenders; people are told of what ``is_told``, and asked about it in the review queue.
+
+    ``grace`` leaves a booking that is being written its time. What ``is_event`` happened once and is not put right.
+
+    ``stands`` is what keeps an alert open where that is more than the condition: a trigger flags more than a sweep looks for.
+    """
 
     name: str
     check: str
@@ -34,6 +41,8 @@ class Rule:
     remedy: str
     grace: timedelta = timedelta()
     changed_at: str = "updated_at"
+    stands: str | None = None
+    is_event: bool = False
 
 
 RULES = (
@@ -47,6 +56,7 @@ RULES = (
         "session_outcome = 'appointment_booked' AND NOT appointment_made AND vanished_at IS NULL",
         "says appointment_booked, but appointment_made is false",
         "Was the caller given an appointment? If so enter it with call_id; if not set session_outcome to what happened.",
+        stands="(session_outcome IS NOT DISTINCT FROM 'appointment_booked') <> appointment_made AND vanished_at IS NULL",
     ),
     Rule(
         "missing_appointment",
@@ -93,7 +103,7 @@ RULES = (
         _APPOINTMENTS,
         "call_id IS NULL AND source = 'retell_webhook'",
         "came by webhook and belongs to no call",
-        "The sweep links it when a call with its retell_call_id comes; otherwise set call_id by hand.",
+        "The sweep links it when a call with its external_booking_id or retell_call_id comes; otherwise set call_id by hand.",
     ),
     Rule(
         "recent_failures",
@@ -106,13 +116,21 @@ RULES = (
         "a booking failed",
         "See error in booking_errors and the breakers in circuit_breaker_states.",
         changed_at="occurred_at",
+        stands="kind = 'booking_failed' AND occurred_at >= :recent",
+        is_event=True,
     ),
 )
 _CHECKED_CALL = tuple(rule for rule in RULES if rule.entity_type == "call")
+# By the booking, if one call alone names it, else by the conversation.
 _BY_BOOKING = text("""
-    UPDATE appointments SET call_id = calls.id FROM calls
-    WHERE appointments.call_id IS NULL AND appointments.source = 'retell_webhook' AND calls.retell_call_id =
-    appointments.retell_call_id
+    UPDATE appointments SET call_id = found.call_id
+    FROM (
+        SELECT orphan.id, coalesce(
+            (SELECT min(id) FROM calls WHERE calls.external_booking_id = orphan.external_booking_id HAVING count(*) = 1),
+            (SELECT id FROM calls WHERE calls.retell_call_id = orphan.retell_call_id)) AS call_id
+        FROM appointments AS orphan WHERE orphan.call_id IS NULL AND orphan.source = 'retell_webhook'
+    ) AS found
+    WHERE appointments.id = found.id AND found.call_id IS NOT NULL AND appointments.call_id IS NULL
     RETURNING appointments.id
 """)
 _DIRECTION = text("UPDATE calls SET direction = 'inbound' WHERE direction IS NULL RETURNING id")
@@ -132,8 +150,31 @@ CORRECTIONS: dict[str, tuple[TextClause, str]] = {
     "session_outcome_mismatch": (_EVIDENCE, "made to agree with the appointment that exists"),
     "missing_direction": (_DIRECTION, "set to inbound"),
     "inconsistent_link_status": (_LINKED, "the appointment exists: set to linked"),
-    "orphaned_appointment": (_BY_BOOKING, "linked to the call with its retell_call_id"),
+    "orphaned_appointment": (_BY_BOOKING, "linked to the call with its booking or its retell_call_id"),
 }
+# What changed, and however old it is what no alert tells of or nobody was asked about: an appointment may go without its call
+# being written, and a row may be written where triggers are off. What a person decided stands until the row is written again.
+_NEWS = """
+    AND (entity.{changed} >= :since OR NOT EXISTS (SELECT FROM data_consistency_alerts AS open
+        WHERE open.entity_id = entity.id AND open.alert_type = :name AND open.entity_type = :kind AND open.corrected_at IS NULL)
+        {unasked})
+"""
+_UNASKED = """
+        OR NOT EXISTS (SELECT FROM manual_review_queue AS item WHERE item.call_id = entity.id AND item.reason = :name
+            AND item.status IN ('pending', 'in_progress'))
+"""
+_UNDECIDED = """
+    AND NOT EXISTS (SELECT FROM manual_review_queue AS item WHERE item.call_id = entity.id AND item.reason = :name
+        AND item.status IN ('resolved', 'dismissed') AND item.resolved_at >= entity.{changed} AND item.assigned_to <> :us)
+"""
+_EVER = datetime.min.replace(tzinfo=UTC)
+_SETTLED = """
+    UPDATE data_consistency_alerts AS alert SET corrected_at = :at, updated_at = :at,
+        resolution_notes = 'no longer so when it was looked at'
+    WHERE alert_type = :name AND entity_type = :kind AND corrected_at IS NULL AND entity_id IS NOT NULL
+      AND NOT EXISTS (SELECT FROM {source} WHERE entity.id = alert.entity_id AND {stands})
+    RETURNING id
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,20 +190,39 @@ class Standing:
         return self.offending == 0
 
 
-def offenders(connection: Connection, rule: Rule, since: datetime | None, now: datetime) -> dict[int, datetime]:
-    """Who breaks ``rule`` and changed at or after ``since`` (``None``: of any age): id and when it changed, lowest first."""
-    by_index(connection)
-    changed = "" if since is None else f" AND {rule.changed_at} >= :since"
-    asked = _asked(rule, f"id, {rule.changed_at} AS changed_at", changed, " ORDER BY id")
-    return {row.id: row.changed_at for row in connection.execute(asked, {"since": since, "settled": now - rule.grace})}
+def news(connection: Connection, rule: Rule, since: datetime | None, now: datetime) -> dict[int, datetime]:
+    """Who breaks ``rule`` and changed at or after ``since`` (``None``: ever) or is unknown: id and when it changed, lowest first.
+
+    Failures are events and no states: of them only what happened since then is news.
+    """
+    values = {"since": since or _EVER, "settled": now - rule.grace, "name": rule.name, "kind": rule.entity_type, "us": OURSELVES}
+    if rule.is_event:
+        return _found(connection, rule, f" AND {rule.changed_at} >= :since", values | {"since": since or now - RECENT})
+    scope = _NEWS.format(changed=rule.changed_at, unasked=_UNASKED if rule.is_told else "")
+    if rule.is_told:
+        scope += _UNDECIDED.format(changed=rule.changed_at)
+    return _found(connection, rule, scope, values)
+
+
+def close_settled(connection: Connection, rule: Rule, now: datetime) -> int:
+    """Closes open alerts of ``rule`` whose entities are gone or right; one that still has its grace keeps its alert."""
+    statement = _SETTLED.format(source=rule.source, stands=rule.stands or rule.condition)
+    values = {"name": rule.name, "kind": rule.entity_type, "at": now, "recent": now - RECENT}
+    return len(connection.execute(text(statement), values).all())
 
 
 def standing(engine: Engine, rule: Rule, now: datetime, most: int = 20) -> Standing:
     """Who breaks ``rule`` now, whenever it came to be; failures count for an hour."""
-    since = now - RECENT if rule.name == "recent_failures" else None
+    scope = f" AND {rule.changed_at} >= :since" if rule.is_event else ""
     with brain_errors(), engine.connect() as connection:
-        found = offenders(connection, rule, since, now)
+        found = _found(connection, rule, scope, {"since": now - RECENT, "settled": now - rule.grace})
     return Standing(rule, len(found), tuple([*found][::-1][:most]))
+
+
+def _found(connection: Connection, rule: Rule, scope: str, values: Mapping[str, object]) -> dict[int, datetime]:
+    by_index(connection)
+    asked = _asked(rule, f"id, {rule.changed_at} AS changed_at", scope, " ORDER BY id")
+    return {row.id: row.changed_at for row in connection.execute(asked, values)}
 
 
 def broken_by_call(engine: Engine, call_id: int, now: datetime) -> tuple[Rule, ...] | None:

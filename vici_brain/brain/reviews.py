@@ -35,7 +35,7 @@ PRIORITIES = {
     "customer_creation_failed": 3,
     "service_not_found": 4,
 }
-"""Of reasons that come with booking; any other has 5 unless it says otherwise."""
+"""Of reasons that come with booking; any other has 5."""
 _LIST = text("""
     SELECT id, call_id, reason, priority, status, entity_type, entity_key, assigned_to, created_at, context
     FROM manual_review_queue WHERE status = ANY(:states) ORDER BY priority, created_at, id LIMIT :limit
@@ -100,6 +100,11 @@ class ReviewItem:
     context: Mapping[str, object] = field(default_factory=dict)
     call_id: int | None = None
     retell_call_id: str | None = None
+
+
+def review_of(reason: str, call_id: int, context: Mapping[str, object], retell_call_id: str | None = None) -> ReviewItem:
+    """A matter about a call, as urgent as its reason."""
+    return ReviewItem(reason, "call", str(call_id), PRIORITIES.get(reason, 5), context, call_id, retell_call_id)
 
 
 def put_up_for_review(connection: Connection, items: Iterable[ReviewItem], at: datetime) -> int:

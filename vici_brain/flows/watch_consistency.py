@@ -11,18 +11,17 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine
 
-from vici_brain.brain.call_alerts import Matter, close_others, corrected, raise_alerts, told
-from vici_brain.brain.consistency import CORRECTIONS, RECENT, RULES, Rule, offenders
+from vici_brain.brain.call_alerts import Matter, close_orphaned, corrected, raise_alerts, told
+from vici_brain.brain.consistency import CORRECTIONS, RULES, Rule, close_settled, news
 from vici_brain.brain.consistency_log import rule_broken
 from vici_brain.brain.database import brain_errors
 from vici_brain.brain.outbox import tell
-from vici_brain.brain.reviews import ReviewItem, put_up_for_review
+from vici_brain.brain.reviews import put_up_for_review, review_of
 from vici_brain.brain.watermarks import advance, horizon, position
 from vici_brain.domain.consistency_policy import ConsistencyPolicy
 from vici_brain.flows.tell_consistency import message_of
 
 WATERMARK = "sweep"
-_PRIORITIES = {"session_outcome_mismatch": 1, "missing_appointment": 1}
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +41,7 @@ class Sweep:
 
 
 def sweep(brain: Engine, now: datetime, policy: ConsistencyPolicy) -> Sweep:
-    """One transaction from the watermark of the last sweep to now: whatever the pause was, nothing is left out.
+    """One transaction over what changed since the last sweep, whatever the pause was, and what breaks a rule without an alert.
 
     A second sweep at once finds the same, and only counts it.
     """
@@ -51,8 +50,8 @@ def sweep(brain: Engine, now: datetime, policy: ConsistencyPolicy) -> Sweep:
         to, since = horizon(connection), position(connection, WATERMARK)
         work = _Sweeping(connection, now, policy)
         for rule in RULES:
-            work.apply(rule, since if rule.name != "recent_failures" else max(since or now - RECENT, now - RECENT))
-        # A booking that still had its grace is looked at again.
+            work.apply(rule, since)
+        work.close_orphaned()
         advance(connection, WATERMARK, to)
     work.log()
     return work.result(since, to, round(perf_counter() - started, 3))
@@ -66,28 +65,29 @@ class _Sweeping:
         self._new = self._told = self._held = self._fixed = self._closed = self._queued = 0
 
     def apply(self, rule: Rule, since: datetime | None) -> None:
-        changes = offenders(self._connection, rule, since, self._now)
+        changes = news(self._connection, rule, since, self._now)
         ids = list(changes)
         self._found[rule.name] = len(ids)
         matter = Matter(rule.name, rule.severity, rule.entity_type, rule.says, ids, list(changes.values()))
         raised = raise_alerts(self._connection, matter, self._now, self._policy.throttle)
         self._new += raised.new
-        left = set(ids) - self._correct(rule) if ids else set()
+        # Not only what is news: the call of an old appointment may have come.
+        left = set(ids) - self._correct(rule)
         if ids:
             counts = {"found": len(ids), "new": raised.new, "corrected": len(ids) - len(left), "sample": ids[:10]}
             self._lines.append({"rule": rule.name, "severity": rule.severity} | counts)
         due = [alert for alert, entity in zip(raised.due, raised.due_entities, strict=True) if entity in left]
         if rule.is_told and due:
             self._tell(rule, due, sorted(left & set(raised.due_entities)), raised.held_back)
-        if rule.name in _PRIORITIES:
-            items = [
-                ReviewItem(rule.name, "call", str(each), _PRIORITIES[rule.name], {"rule": rule.name, "says": rule.says}, each)
-                for each in sorted(left)
-            ]
+        if rule.is_told:
+            context = {"rule": rule.name, "says": rule.says}
+            items = [review_of(rule.name, each, context) for each in sorted(left)]
             self._queued += put_up_for_review(self._connection, items, self._now)
-        still = offenders(self._connection, rule, since if rule.name == "recent_failures" else None, self._now)
-        if rule.entity_type != "call" or rule.name != "session_outcome_mismatch":
-            self._closed += close_others(self._connection, rule.name, rule.entity_type, list(still), self._now)
+        self._closed += close_settled(self._connection, rule, self._now)
+
+    def close_orphaned(self) -> None:
+        """Alerts of other kinds whose call was deleted: their review went with it, so nobody else would."""
+        self._closed += close_orphaned(self._connection, "appointment_validation_failed", self._now)
 
     def log(self) -> None:
         """To be called once the transaction has ended well."""
