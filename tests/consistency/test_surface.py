@@ -9,7 +9,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 from builders import NOON, ask, one
-from crm import call, count, write
+from crm import AS_BOOKED, BOOKED, appointment, call, count, flags, write
 from sqlalchemy import Engine, text
 
 TESTS = Path(__file__).parents[1]
@@ -98,6 +98,16 @@ def test_a_dialer_that_is_down_opens_its_breaker_and_the_window_is_read_when_it_
         assert ask(brain, "SELECT state FROM circuit_breaker_states") == [("closed",)]
 
 
+def test_commands_pass_the_breaker_of_their_dialer_too(brain: Engine, vici_brain: CommandLine, tmp_path: Path) -> None:
+    (tmp_path / "vici.db").mkdir()
+    for _ in range(3):
+        assert "is not asked" not in vici_brain("sync-incremental").err
+    assert ask(brain, "SELECT circuit_key, state FROM circuit_breaker_states") == [("dialer:vici", "open")]
+    done = vici_brain("sync-incremental")
+    assert done.code == 1
+    assert "dialer:vici is not asked: its circuit breaker is open" in done.err
+
+
 def test_check_call_names_the_rules_that_a_call_breaks(brain: Engine, vici_brain: CommandLine) -> None:
     good, bad = call(brain), call(brain, session_outcome="appointment_booked")
     assert vici_brain("check-call", str(good)).code == 0
@@ -105,6 +115,26 @@ def test_check_call_names_the_rules_that_a_call_breaks(brain: Engine, vici_brain
     assert done.code == 1
     assert "session_outcome_mismatch" in done.out
     assert vici_brain("check-call", "999").code == 2
+
+
+def test_an_appointment_is_validated_by_command_with_the_age_of_the_settings(
+    brain: Engine, vici_brain: CommandLine, tmp_path: Path
+) -> None:  # F139, F149
+    booked, claimed = call(brain), call(brain, **BOOKED)
+    made = appointment(brain, booked, external_booking_id="b")
+    assert vici_brain("validate-appointment", str(booked), "--booking", "b").code == 0
+    write(brain, "UPDATE appointments SET created_at = now() - interval '400 seconds'")
+    late = vici_brain("validate-appointment", str(booked), "--appointment", str(made))
+    assert (late.code, "appointment_too_old" in late.out) == (1, True)
+    (tmp_path / "vici.toml").write_text("[consistency]\nappointment_age_seconds = 600\n")
+    vici_brain.set(VICI_BRAIN_CONFIG=str(tmp_path / "vici.toml"))
+    assert vici_brain("validate-appointment", str(booked)).code == 0
+    back = vici_brain("validate-appointment", str(claimed), "--roll-back")
+    assert (back.code, flags(brain, claimed)) == (1, (False, "creation_failed", "creation_failed"))
+    kept = vici_brain("validate-appointment", str(booked), "--booking", "other", "--roll-back")
+    assert (kept.code, flags(brain, booked)) == (1, AS_BOOKED)
+    assert "booking exists: queued for review" in kept.out
+    assert vici_brain("validate-appointment", "999").code == 2
 
 
 def test_the_queue_is_worked_on_by_command(brain: Engine, vici_brain: CommandLine) -> None:

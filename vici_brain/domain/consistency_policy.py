@@ -45,6 +45,10 @@ class ConsistencyPolicy(BaseModel):
         return timedelta(minutes=self.alert_throttle_minutes)
 
     @property
+    def appointment_age(self) -> timedelta:
+        return timedelta(seconds=self.appointment_age_seconds)
+
+    @property
     def breaker(self) -> BreakerPolicy:
         return BreakerPolicy(
             failures=self.breaker_failures,
