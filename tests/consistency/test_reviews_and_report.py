@@ -9,7 +9,7 @@ from sqlalchemy import Engine
 
 from vici_brain.brain.breakers import Breaker
 from vici_brain.brain.database import brain_now
-from vici_brain.brain.reviews import ReviewItem, ReviewQueue, put_up_for_review
+from vici_brain.brain.reviews import QueuedItem, ReviewItem, ReviewQueue, put_up_for_review, review_of
 from vici_brain.domain.breaker import BreakerPolicy
 from vici_brain.domain.consistency_policy import ConsistencyPolicy
 from vici_brain.errors import RetriableError
@@ -73,6 +73,78 @@ def test_an_item_that_a_person_took_is_left_to_them(brain: Engine) -> None:
     ReviewQueue(brain).assign(ReviewQueue(brain).listed()[0].id, "ada", brain_now(brain))
     appointment(brain, taken)
     assert process_reviews(brain, brain_now(brain)).looked_at == 0
+
+
+def queued(brain: Engine, *items: ReviewItem) -> None:
+    with brain.begin() as connection:
+        put_up_for_review(connection, items, brain_now(brain))
+
+
+def test_a_pass_puts_right_what_is_certain_before_it_looks(brain: Engine) -> None:
+    claimed = call(brain, **BOOKED, external_booking_id="b1")
+    sweep(brain, soon(brain), ConsistencyPolicy())
+    appointment(brain, None, source="retell_webhook", external_booking_id="b1")
+    done = process_reviews(brain, brain_now(brain))
+    assert (done.put_right, done.by_reason) == (1, {"missing_appointment": 1})
+    assert ask(brain, "SELECT call_id FROM appointments") == [(claimed,)]
+    assert process_reviews(brain, brain_now(brain)).looked_at == 0
+
+
+@pytest.mark.parametrize(
+    ("reason", "mend", "settles"),
+    [
+        ("appointment_validation_failed", "appointment", True),
+        ("calcom_booking_failed", "appointment", True),
+        ("service_not_found", "appointment", True),
+        ("circuit_open", "appointment", True),
+        ("customer_creation_failed", "customer", True),
+        ("customer_creation_failed", "appointment", False),
+        ("calcom_booking_failed", "customer", False),
+        ("closed_today", "appointment", False),
+    ],
+)
+def test_an_item_settles_by_what_it_asked_for(brain: Engine, reason: str, mend: str, settles: bool) -> None:
+    mended, other = call(brain), call(brain)
+    queued(brain, *(review_of(reason, each, {}) for each in (mended, other)))
+    assert process_reviews(brain, brain_now(brain)).resolved == 0
+    if mend == "appointment":
+        appointment(brain, mended)
+    else:
+        write(brain, "UPDATE calls SET customer_id = 7 WHERE id = :id", id=mended)
+    assert process_reviews(brain, brain_now(brain)).resolved == int(settles)
+    assert [item.call_id for item in ReviewQueue(brain).listed()] == ([other] if settles else [mended, other])
+
+
+def test_what_can_be_tried_again_is_and_one_that_fails_stops_no_other(brain: Engine) -> None:
+    first, second, third = call(brain), call(brain), call(brain)
+    queued(brain, *(review_of("calcom_booking_failed", each, {"service": 7}, f"r{each}") for each in (first, second, third)))
+    queued(brain, review_of("service_not_found", first, {}))
+
+    def book(item: QueuedItem) -> str | None:
+        if item.call_id == first:
+            raise RetriableError("no way to mysql://u:hunter2@h/db")
+        return "booked at the second try" if item.retell_call_id == f"r{second}" else None
+
+    for tries in (1, 2):
+        done = process_reviews(brain, brain_now(brain), {"calcom_booking_failed": book})
+        assert (done.tried, done.failed, done.resolved) == ((3, 1, 1) if tries == 1 else (2, 1, 0))
+        context = {item.call_id: item.context for item in ReviewQueue(brain).listed() if item.reason == "calcom_booking_failed"}
+        assert set(context) == {first, third}
+        assert (context[first]["tries"], context[first]["service"]) == (tries, 7)
+        assert context[first]["last_error"] == "no way to mysql://u:***@h/db"
+        assert (context[third]["tries"], context[third]["last_error"]) == (tries, None)
+    assert (
+        one(brain, "SELECT resolution_notes FROM manual_review_queue WHERE call_id = :id", id=second)
+        == "booked at the second try"
+    )
+
+
+def test_a_queue_of_thousands_is_looked_at_whole(brain: Engine) -> None:
+    write(brain, "INSERT INTO calls (session_outcome) SELECT 'appointment_booked' FROM generate_series(1, 2500)")
+    sweep(brain, soon(brain), ConsistencyPolicy())
+    write(brain, "INSERT INTO appointments (call_id) SELECT id FROM calls WHERE id % 2 = 0")
+    done = process_reviews(brain, brain_now(brain))
+    assert (done.looked_at, done.resolved, done.left) == (2500, 1250, 1250)
 
 
 @pytest.mark.parametrize(("day", "hours"), [(date(2026, 3, 8), 23), (date(2026, 11, 1), 25), (date(2026, 6, 1), 24)])

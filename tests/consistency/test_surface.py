@@ -72,6 +72,33 @@ def test_reviews_are_processed_and_settled_by_jobs(brain: Engine, centre: CallCe
     assert one(brain, "SELECT status FROM manual_review_queue") == "dismissed"
 
 
+def test_the_overview_shows_the_numbers_that_settle_the_most_urgent_items(brain: Engine, centre: CallCentre) -> None:
+    for reason, priority in (("x", 5), ("appointment_validation_failed", 1), ("x2", 4)):
+        insert = "INSERT INTO manual_review_queue (call_id, reason, priority) VALUES (:call, :reason, :priority)"
+        write(brain, insert, call=call(brain), reason=reason, priority=priority)
+    done = centre.run("process_reviews")
+    (seen,) = [event.asset_observation_data.asset_observation for event in done.get_asset_observation_events()]
+    assert seen.metadata["open_items"].value == 3
+    urgent = seen.metadata["most_urgent"]
+    assert isinstance(urgent, dg.TableMetadataValue)
+    rows = [(record.data["item"], record.data["priority"], record.data["reason"]) for record in urgent.records]
+    assert rows == [(2, 1, "appointment_validation_failed"), (3, 4, "x2"), (1, 5, "x")]
+
+
+def test_the_hourly_pass_tries_a_dialer_behind_an_open_breaker_again(brain: Engine, centre: CallCentre) -> None:
+    breaker = centre.settings.breaker(brain, "dialer:vici", centre.clock)
+    for _ in range(3):
+        breaker.failed(RetriableError("down"))
+    later = "UPDATE circuit_breaker_states SET opened_at = :at"
+    write(brain, later, at=centre.clock() + timedelta(seconds=1))
+    assert centre.run("process_reviews").success
+    assert (breaker.state().state, one(brain, "SELECT context ->> 'tries' FROM manual_review_queue")) == ("open", "1")
+    write(brain, later, at=centre.clock() - timedelta(seconds=30))
+    assert centre.run("process_reviews").success
+    assert breaker.state().state == "closed"
+    assert one(brain, "SELECT status FROM manual_review_queue") == "resolved"
+
+
 def test_a_dialer_that_is_down_opens_its_breaker_and_the_window_is_read_when_it_is_back(
     brain: Engine, brain_url: str, tmp_path: Path
 ) -> None:

@@ -3,6 +3,7 @@
 Belongs here: reading and writing these rows. Does not: verdicts (domain/appointments) or the order of a booking (flows).
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -35,6 +36,10 @@ _ROLL_BACK = text("""
     WHERE id = :call_id
 """)
 _BARE = text("SELECT EXISTS (SELECT FROM appointments WHERE call_id = :call_id)")
+_SETTLED = text("""
+    SELECT id, customer_id IS NOT NULL AS has_customer, EXISTS (SELECT FROM appointments WHERE call_id = calls.id) AS is_booked
+    FROM calls WHERE id = ANY(:ids) AND (customer_id IS NOT NULL OR EXISTS (SELECT FROM appointments WHERE call_id = calls.id))
+""")
 _FAILED = text("""
     INSERT INTO booking_errors (call_id, circuit_key, error, occurred_at) VALUES (:call_id, :key, :error, :at)
 """)
@@ -59,6 +64,13 @@ class Appointments:
             None if flags is None else CallFlags(*flags),
             None if found is None else Appointment(*found),
         )
+
+    def with_customer_or_booking(self, calls: Collection[int]) -> tuple[set[int], set[int]]:
+        """Which of ``calls`` have a customer, and which an appointment."""
+        with brain_errors(), self._engine.connect() as connection:
+            by_index(connection)
+            rows = connection.execute(_SETTLED, {"ids": list(calls)}).all()
+        return {row.id for row in rows if row.has_customer}, {row.id for row in rows if row.is_booked}
 
     def measured(self, call_id: int, appointment_id: int | None, reason: str | None, milliseconds: float, at: datetime) -> None:
         values = {"call_id": call_id, "appointment_id": appointment_id, "reason": reason, "milliseconds": milliseconds, "at": at}

@@ -7,18 +7,18 @@ Each rule is one condition. Counting, sampling, the sweep and the look at a sing
 differ.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import Connection, Engine, TextClause, text
 
+from vici_brain.brain.call_alerts import corrected
 from vici_brain.brain.database import brain_errors, by_index
+from vici_brain.brain.reviews import OURSELVES
 
 _CALLS, _APPOINTMENTS, _ERRORS = "calls AS entity", "appointments AS entity", "booking_errors AS entity"
 RECENT = timedelta(hours=1)
-OURSELVES = "vici-brain"
-"""Who settled a review that no person did."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +146,7 @@ _EVIDENCE = text("""
       AND EXISTS (SELECT FROM appointments WHERE appointments.call_id = calls.id)
     RETURNING id
 """)
-CORRECTIONS: dict[str, tuple[TextClause, str]] = {
+_CORRECTIONS: dict[str, tuple[TextClause, str]] = {
     "session_outcome_mismatch": (_EVIDENCE, "made to agree with the appointment that exists"),
     "missing_direction": (_DIRECTION, "set to inbound"),
     "inconsistent_link_status": (_LINKED, "the appointment exists: set to linked"),
@@ -204,6 +204,17 @@ def news(connection: Connection, rule: Rule, since: datetime | None, now: dateti
     return _found(connection, rule, scope, values)
 
 
+def put_right(connection: Connection, rule: Rule, now: datetime) -> set[int]:
+    """Corrects what breaks ``rule`` and is certain, however old, and closes its alerts as corrected; returns whom."""
+    if rule.name not in _CORRECTIONS:
+        return set()
+    by_index(connection)
+    statement, note = _CORRECTIONS[rule.name]
+    fixed = list(connection.scalars(statement))
+    corrected(connection, (rule.name, rule.entity_type), fixed, note, now)
+    return set(fixed)
+
+
 def close_settled(connection: Connection, rule: Rule, now: datetime) -> int:
     """Closes open alerts of ``rule`` whose entities are gone or right; one that still has its grace keeps its alert."""
     statement = _SETTLED.format(source=rule.source, stands=rule.stands or rule.condition)
@@ -223,6 +234,13 @@ def _found(connection: Connection, rule: Rule, scope: str, values: Mapping[str, 
     by_index(connection)
     asked = _asked(rule, f"id, {rule.changed_at} AS changed_at", scope, " ORDER BY id")
     return {row.id: row.changed_at for row in connection.execute(asked, values)}
+
+
+def all_broken(engine: Engine, names: Collection[str], now: datetime) -> dict[str, set[int]]:
+    """Who breaks each of the rules named, without grace."""
+    with brain_errors(), engine.connect() as connection:
+        values = {"settled": now + timedelta(days=1)}
+        return {rule.name: {*_found(connection, rule, "", values)} for rule in RULES if rule.name in names}
 
 
 def broken_by_call(engine: Engine, call_id: int, now: datetime) -> tuple[Rule, ...] | None:

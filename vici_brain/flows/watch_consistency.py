@@ -11,8 +11,8 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine
 
-from vici_brain.brain.call_alerts import Matter, close_orphaned, corrected, raise_alerts, told
-from vici_brain.brain.consistency import CORRECTIONS, RULES, Rule, close_settled, news
+from vici_brain.brain.call_alerts import Matter, close_orphaned, raise_alerts, told
+from vici_brain.brain.consistency import RULES, Rule, close_settled, news, put_right
 from vici_brain.brain.consistency_log import rule_broken
 from vici_brain.brain.database import brain_errors
 from vici_brain.brain.outbox import tell
@@ -72,7 +72,8 @@ class _Sweeping:
         raised = raise_alerts(self._connection, matter, self._now, self._policy.throttle)
         self._new += raised.new
         # Not only what is news: the call of an old appointment may have come.
-        left = set(ids) - self._correct(rule)
+        fixed = put_right(self._connection, rule, self._now)
+        self._fixed, left = self._fixed + len(fixed), set(ids) - fixed
         if ids:
             counts = {"found": len(ids), "new": raised.new, "corrected": len(ids) - len(left), "sample": ids[:10]}
             self._lines.append({"rule": rule.name, "severity": rule.severity} | counts)
@@ -107,15 +108,6 @@ class _Sweeping:
             self._queued,
             seconds,
         )
-
-    def _correct(self, rule: Rule) -> set[int]:
-        if rule.name not in CORRECTIONS:
-            return set()
-        statement, note = CORRECTIONS[rule.name]
-        fixed = list(self._connection.scalars(statement))
-        corrected(self._connection, (rule.name, rule.entity_type), fixed, note, self._now)
-        self._fixed += len(fixed)
-        return set(fixed)
 
     def _tell(self, rule: Rule, alerts: list[int], entities: list[int], held_back: int) -> None:
         message = message_of(rule.name, rule.entity_type, entities, f"each {rule.says}", held_back)
