@@ -16,7 +16,7 @@ from vici_brain.errors import RetriableError
 from vici_brain.flows.book_appointment import validate_appointment_creation
 from vici_brain.flows.guarding import guarded
 from vici_brain.flows.process_reviews import process_reviews
-from vici_brain.flows.report_consistency import local_day, report_consistency
+from vici_brain.flows.report_consistency import local_day, report_consistency, report_what_is_due
 from vici_brain.flows.watch_consistency import sweep
 
 ZONE = "America/New_York"
@@ -214,12 +214,81 @@ def test_the_goals_are_measured(brain: Engine) -> None:  # F132, F153, F154, F15
     assert measured["auto-correction"] == pytest.approx(90.0)
     assert measured["false positives"] == 0.0
     assert "| breaker recovery | 30.00 s | ≤ 60 s | met |" in report.markdown
-    assert "dialer:x | 1 | 1" in report.markdown
+    assert "dialer:x | 1 | 1 | closed" in report.markdown
 
 
 def test_a_report_is_kept_and_told_once_however_often_it_is_made(brain: Engine) -> None:  # F132
     now = brain_now(brain)
-    assert report_consistency(brain, now, ZONE).is_new
-    assert not report_consistency(brain, now, ZONE).is_new
+    assert report_consistency(brain, now, ZONE).told
+    assert not report_consistency(brain, now, ZONE).told
     assert count(brain, "daily_consistency_reports") == 1
     assert count(brain, "outgoing_messages", "kind = 'daily_consistency_report'") == 1
+
+
+def test_a_report_of_a_day_that_is_not_over_says_so_and_the_whole_one_is_told(brain: Engine) -> None:
+    day = date(2026, 1, 5)
+    before = report_consistency(brain, datetime(2026, 1, 5, 20, tzinfo=UTC), ZONE, day)
+    assert ("so far" in before.markdown, before.told) == (True, False)
+    after = report_consistency(brain, datetime(2026, 1, 6, 13, tzinfo=UTC), ZONE)
+    assert (after.day, after.told, "so far" in after.markdown) == (day, True, False)
+    assert one(brain, "SELECT body FROM outgoing_messages") == after.markdown
+
+
+def test_days_that_a_stopped_scheduler_left_out_are_reported_by_the_next(brain: Engine) -> None:
+    def made(on: int) -> list[int]:
+        return [report.day.day for report in report_what_is_due(brain, datetime(2026, 1, on, 13, tzinfo=UTC), ZONE)]
+
+    assert made(6) == [5]
+    assert made(9) == [6, 7, 8]
+    report_consistency(brain, datetime(2026, 1, 9, 20, tzinfo=UTC), ZONE, date(2026, 1, 9))
+    assert made(11) == [9, 10]
+    assert made(11) == [10]
+    assert made(31) == [23, 24, 25, 26, 27, 28, 29, 30]
+    assert count(brain, "outgoing_messages") == 14
+
+
+def test_a_call_of_just_before_midnight_that_is_found_after_it_counts_for_its_own_day(brain: Engine) -> None:  # F152
+    start, end = local_day(date(2026, 1, 5), ZONE)
+    for at in (start, end - timedelta(seconds=1)):
+        call(brain, created_at=at)
+    insert = (
+        "INSERT INTO data_consistency_alerts (alert_type, entity_type, entity_id, description, detected_at)"
+        " SELECT 'missing_appointment', 'call', max(id), 'x', :at FROM calls"
+    )
+    write(brain, insert, at=end + timedelta(seconds=1))
+    rates = [report_consistency(brain, end + timedelta(hours=8 + 24 * later), ZONE).figures.rate for later in (0, 1)]
+    assert rates == [50.0, 100.0]
+
+
+def test_the_report_names_everything_that_people_ask_it_for(brain: Engine) -> None:  # F132
+    day = brain_now(brain).date()
+    for _ in range(3):
+        appointment(brain, call(brain))
+    call(brain, session_outcome="appointment_booked")
+    write(brain, "UPDATE calls SET appointment_made = false WHERE id = 1")
+    write(brain, "UPDATE calls SET session_outcome = 'answered' WHERE id = 4")
+    call(brain, **BOOKED)
+    sweep(brain, soon(brain), ConsistencyPolicy())
+    breaker = Breaker(brain, "network:a|b", BreakerPolicy(failures=1), lambda: brain_now(brain))
+    breaker.failed(RetriableError("down"))
+    report = report_consistency(brain, brain_now(brain), "UTC", day)
+    for line in (
+        "5 calls, 3 appointments, 3 inconsistencies: 1 corrected automatically, 1 otherwise, 1 open.",
+        "0 bookings failed. 2 items wait for a person.",
+        "| consistency rate | 40.00 % | ≥ 99.5 % | **missed** |",
+        "| auto-correction | 33.33 % | ≥ 90 % | **missed** |",
+        "| false positives | 0.00 % | ≤ 1 % | met |",
+        "| validation p95 | – | ≤ 100 ms | nothing to measure |",
+        "| session_outcome_mismatch | critical | 2 | 1 | 1 | 0 |",
+        "| missing_appointment | critical | 1 | 0 | 0 | 1 |",
+        "| missing_appointment | call 5 counts as having made an appointment, but there is none | 1 |",
+        "| network:a\\|b | 1 | 0 | open |",
+    ):
+        assert line in report.markdown, line
+    kept = one(brain, "SELECT figures FROM daily_consistency_reports")
+    assert kept["goals"]["consistency rate"] == {"measured": 40.0, "bound": 99.5, "met": False}
+    assert {each["alert_type"]: each["found"] for each in kept["alerts"]} == {
+        "session_outcome_mismatch": 2,
+        "missing_appointment": 1,
+    }
+    assert kept["breakers"] == [{"circuit_key": "network:a|b", "opened": 1, "closed": 0, "state": "open"}]

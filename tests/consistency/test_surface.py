@@ -21,12 +21,16 @@ from command_line import CommandLine, one_dialer  # noqa: E402 - the same
 from vici_brain.brain.database import brain_now  # noqa: E402 - after the path
 from vici_brain.domain.consistency_policy import ConsistencyPolicy  # noqa: E402
 from vici_brain.errors import RetriableError  # noqa: E402
+from vici_brain.flows.report_consistency import report_consistency  # noqa: E402 - the same
+from vici_brain.flows.watch_consistency import sweep  # noqa: E402 - the same
 from vici_brain.orchestration.asset_keys import CONSISTENCY_REPORT  # noqa: E402
 from vici_brain.orchestration.resources import Connections  # noqa: E402
 from vici_brain.settings import PROJECT  # noqa: E402
 
 vici_brain = pytest.fixture(one_dialer)
-QUERIES = re.findall(r"```sql\n(.+?);\n```", (PROJECT / "docs" / "consistency.md").read_text(), re.DOTALL)
+PAGE = (PROJECT / "docs" / "consistency.md").read_text().split("## Questions people ask the database")[1]
+QUERIES = re.findall(r"```sql\n(.+?);\n```", PAGE, re.DOTALL)
+ASKED = ("calls", "data_consistency_alerts", "manual_review_queue", "circuit_breaker_states", "daily_consistency_reports")
 
 
 @pytest.fixture
@@ -58,6 +62,24 @@ def test_the_report_is_shown_with_pictures_small_enough_for_an_event(brain: Engi
     assert made.asset_key == CONSISTENCY_REPORT
     assert "| goal | measured |" in str(made.metadata["report"].value)
     assert 0 < len(str(made.metadata["pictures"].value)) < 50_000
+
+
+def test_sweep_review_and_report_run_by_the_clock_of_the_settings(tmp_path: Path) -> None:  # F131, F132
+    def timed(policy: ConsistencyPolicy) -> dict[str, tuple[str, str | None]]:
+        names = ("watch_consistency_every_15_minutes", "process_reviews_hourly", "report_consistency_daily")
+        with call_centre(settings_for(tmp_path, None, consistency=policy)) as centre:
+            found = [centre.defs.resolve_schedule_def(name) for name in names]
+        assert {each.default_status for each in found} == {dg.DefaultScheduleStatus.RUNNING}
+        return {each.name: (str(each.cron_schedule), each.execution_timezone) for each in found}
+
+    assert timed(ConsistencyPolicy()) == {
+        "watch_consistency_every_15_minutes": ("*/15 * * * *", "UTC"),
+        "process_reviews_hourly": ("7 * * * *", "UTC"),
+        "report_consistency_daily": ("0 8 * * *", "America/New_York"),
+    }
+    given = ConsistencyPolicy(report_cron="30 6 * * *", report_time_zone="Europe/Berlin", sweep_cron="*/5 * * * *")
+    assert timed(given)["report_consistency_daily"] == ("30 6 * * *", "Europe/Berlin")
+    assert timed(given)["watch_consistency_every_15_minutes"] == ("*/5 * * * *", "UTC")
 
 
 def test_reviews_are_processed_and_settled_by_jobs(brain: Engine, centre: CallCentre) -> None:
@@ -177,20 +199,55 @@ def test_the_queue_is_worked_on_by_command(brain: Engine, vici_brain: CommandLin
     assert "nothing waits" in vici_brain("reviews", "list").out
 
 
-@pytest.mark.parametrize("number", range(len(QUERIES)))
-def test_every_query_of_the_documents_runs(brain: Engine, number: int) -> None:  # F151, F160
-    ask(brain, QUERIES[number])
+def titled(page: str) -> dict[str, str]:
+    """The queries of a page by the first words that stand before them."""
+    return {before.strip().splitlines()[-1]: query for before, query in re.findall(r"(.+?)```sql\n(.+?);\n```", page, re.DOTALL)}
+
+
+def test_every_query_of_the_documents_finds_what_it_is_for_and_nothing_else(brain: Engine) -> None:  # F151
+    right, phantom, claimed, denied = call(brain), call(brain), call(brain), call(brain)
+    appointment(brain, right)
+    write(brain, "UPDATE calls SET session_outcome = 'appointment_booked' WHERE id = :id", id=phantom)
+    write(
+        brain,
+        "UPDATE calls SET session_outcome = 'appointment_booked', appointment_made = true, appointment_link_status = 'linked'"
+        " WHERE id = :id",
+        id=claimed,
+    )
+    appointment(brain, denied)
+    sweep(brain, brain_now(brain) + timedelta(minutes=2), ConsistencyPolicy())
+    write(brain, "UPDATE manual_review_queue SET status = 'resolved' WHERE call_id = :id", id=phantom)
+    states = "INSERT INTO circuit_breaker_states (circuit_key, state) VALUES ('a', 'closed'), ('b', 'open'), ('c', 'half_open')"
+    write(brain, states)
+    report_consistency(brain, brain_now(brain), "UTC", brain_now(brain).date())
+    found = {title: ask(brain, query) for title, query in titled(PAGE).items()}
+    assert {title: [row[0] for row in rows] for title, rows in found.items()} == {
+        "Calls whose outcome and flag disagree:": [phantom],
+        "Calls that count as having made an appointment that does not exist:": [claimed],
+        "Breakers that are not closed:": ["b", "c"],
+        "Alerts of the last day by type:": ["missing_appointment", "session_outcome_mismatch"],
+        "What waits for a person:": [one(brain, "SELECT id FROM manual_review_queue WHERE call_id = :id", id=claimed)],
+        "Consistency rate of the reported days:": [brain_now(brain).date()],
+        "The triggers:": ["appointments"] * 4 + ["calls"] * 7,
+    }
 
 
 def test_the_queries_of_the_documents_walk_indexes(brain: Engine) -> None:  # F160
     assert len(QUERIES) == 7
     write(brain, "INSERT INTO calls (session_outcome) SELECT 'answered' FROM generate_series(1, 20000)")
+    for insert in (
+        "INSERT INTO manual_review_queue (reason, entity_key, status) SELECT 'x', n, 'resolved' FROM generate_series(1, 20000) n",
+        "INSERT INTO circuit_breaker_states (circuit_key) SELECT n FROM generate_series(1, 20000) n",
+        """INSERT INTO daily_consistency_reports SELECT date '1990-01-01' + n, 'UTC', now(), now(), 0, 0, 0, 100, '{}', '', now(),
+            now() FROM generate_series(1, 10000) n""",
+    ):
+        write(brain, insert)
     write(
         brain,
         "INSERT INTO data_consistency_alerts (alert_type, entity_type, description, detected_at)"
         " SELECT 'x', 'other', 'x', now() - n * interval '1 hour' FROM generate_series(1, 20000) n",
     )
-    write(brain, "ANALYZE calls, data_consistency_alerts")
+    write(brain, "ANALYZE")
     with brain.connect() as connection:
         plans = ["\n".join(connection.execute(text("EXPLAIN " + query)).scalars()) for query in QUERIES]
-    assert [plan for plan in plans if re.search(r"Seq Scan on (calls|data_consistency_alerts)", plan)] == []
+    assert [plan for plan in plans if re.search(rf"Seq Scan on ({'|'.join(ASKED)})", plan)] == []

@@ -85,7 +85,7 @@ def report_metadata(report: ConsistencyReport) -> dict[str, dg.MetadataValue[Any
         "calls": as_value(figures.calls),
         "appointments": as_value(figures.appointments),
         "inconsistencies": as_value(figures.inconsistencies),
-        "told": as_value(report.is_new),
+        "told": as_value(report.told),
         **measured,
     }
 
