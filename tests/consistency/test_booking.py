@@ -1,7 +1,10 @@
 """Booking as other systems do it: five checks at their boundaries, rollback, retries, and the breaker around it."""
 
+import re
 from datetime import datetime, timedelta
+from pathlib import Path
 from threading import Thread
+from typing import Any
 
 import pytest
 from builders import NOON, ask, one
@@ -26,6 +29,7 @@ from vici_brain.flows.book_appointment import (
     validate_appointment_creation,
     wait_before,
 )
+from vici_brain.settings import PROJECT, load_settings
 
 OLDEST = timedelta(seconds=300)
 NOT_BOOKED = CallFlags(appointment_made=False, session_outcome=None, appointment_link_status="unlinked")
@@ -277,3 +281,40 @@ def test_nothing_is_booked_for_a_call_that_is_not_there(brain: Engine) -> None:
     with pytest.raises(LookupError):
         book_appointment(brain, breaker, 999, create, lambda: NOON)
     assert tries == []
+
+
+class Calendar:
+    """As the page's example uses one: its bookings, and the rows that the booking system writes."""
+
+    def __init__(self, brain: Engine, *answers: str | type[Exception] | None) -> None:
+        self._brain, self._answers = brain, list(answers)
+
+    def book(self, _service: int) -> str | None:
+        answer = self._answers.pop(0)
+        if isinstance(answer, type):
+            raise answer("too late")
+        return answer
+
+    def write_appointment(self, call_id: int, booking: str) -> int:
+        return appointment(self._brain, call_id, external_booking_id=booking)
+
+
+def test_the_example_of_the_documents_books_tries_again_and_gives_up(
+    brain: Engine, brain_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (example,) = re.findall(r"```python\n(.+?)```", (PROJECT / "docs" / "consistency.md").read_text(), re.DOTALL)
+    page: dict[str, Any] = {}
+    exec(example, page)
+    settings = load_settings({"BRAIN_DATABASE_URL": brain_url, "VICI_BRAIN_HOME": str(tmp_path)})
+    monkeypatch.setitem(retry_with_backoff.__kwdefaults__, "pause", lambda _: None)
+    monkeypatch.setitem(book_appointment.__kwdefaults__, "pause", lambda _: None)
+    booked, refused = call(brain), call(brain)
+    assert page["book"](settings, brain, Calendar(brain, TimeoutError, "b1"), booked, 7).passed
+    assert flags(brain, booked) == AS_BOOKED
+    with pytest.raises(BookingFailedError, match="no service 8"):
+        page["book"](settings, brain, Calendar(brain, None), refused, 8)
+    assert ask(brain, "SELECT call_id, reason FROM manual_review_queue") == [(refused, "service_not_found")]
+    assert ask(brain, "SELECT circuit_key FROM circuit_breaker_states ORDER BY 1") == [
+        ("appointment_booking:service:7",),
+        ("appointment_booking:service:8",),
+    ]
