@@ -82,16 +82,26 @@ def test_sweep_review_and_report_run_by_the_clock_of_the_settings(tmp_path: Path
     assert timed(given)["watch_consistency_every_15_minutes"] == ("*/5 * * * *", "UTC")
 
 
-def test_reviews_are_processed_and_settled_by_jobs(brain: Engine, centre: CallCentre) -> None:
-    call(brain, session_outcome="appointment_booked")
+def test_reviews_are_processed_and_settled_by_jobs(brain: Engine, centre: CallCentre) -> None:  # F142
+    for _ in range(2):
+        call(brain, session_outcome="appointment_booked")
     centre.run("watch_consistency")
     assert centre.run("process_reviews").success
-    item = one(brain, "SELECT id FROM manual_review_queue")
-    decision = {"item": item, "decision": "dismiss", "person": "ada"}
-    config = {"ops": {"settle": {"config": decision}}}
-    assert centre.run("settle_review", run_config=config).success
-    assert not centre.run("settle_review", run_config=config).success
-    assert one(brain, "SELECT status FROM manual_review_queue") == "dismissed"
+    first, second = (row[0] for row in ask(brain, "SELECT id FROM manual_review_queue ORDER BY id"))
+
+    def settle(item: int, decision: str) -> bool:
+        config = {"item": item, "decision": decision, "person": "ada", "note": "looked at"}
+        return bool(centre.run("settle_review", run_config={"ops": {"settle": {"config": config}}}).success)
+
+    assert settle(first, "assign")
+    assert settle(first, "resolve")
+    assert settle(second, "dismiss")
+    assert not settle(second, "dismiss")
+    assert ask(brain, "SELECT status, assigned_to, resolution_notes FROM manual_review_queue ORDER BY id") == [
+        ("resolved", "ada", "looked at"),
+        ("dismissed", "ada", "looked at"),
+    ]
+    assert ask(brain, "SELECT false_positive FROM data_consistency_alerts ORDER BY entity_id") == [(False,), (True,)]
 
 
 def test_the_overview_shows_the_numbers_that_settle_the_most_urgent_items(brain: Engine, centre: CallCentre) -> None:

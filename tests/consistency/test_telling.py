@@ -122,6 +122,15 @@ def test_a_failed_validation_is_told_without_a_sweep(brain: Engine, office: Offi
     assert f"call {wrong} failed the validation of its appointment: appointment_not_found" in post["message"]
 
 
+def test_the_daily_report_reaches_people_whole(brain: Engine, office: Office) -> None:  # F132
+    made = report_consistency(brain, office.start, "UTC")
+    office.tick(0)
+    (post,) = office.sink.posts
+    assert f"Calls and appointments on {made.day}" in post["title"]
+    assert "consistency rate" in post["message"]
+    assert one(brain, "SELECT sent_at IS NOT NULL FROM outgoing_messages")
+
+
 def test_a_message_that_nobody_took_counts_with_its_age(brain: Engine, office: Office) -> None:
     call(brain, session_outcome="appointment_booked")
     office.sink.status = 500

@@ -94,3 +94,7 @@ ALTER TABLE calls ADD COLUMN external_booking_id varchar(255);
 COMMENT ON COLUMN calls.external_booking_id IS 'the booking at the calendar, as the system that booked knows it; its appointment is linked by it';
 CREATE INDEX calls_external_booking ON calls (external_booking_id) WHERE external_booking_id IS NOT NULL;
 CREATE INDEX appointments_retell_call ON appointments (retell_call_id) WHERE retell_call_id IS NOT NULL;
+
+-- Calls of a status that no table of the dialer explained when they were fed: looked at again, for it may explain it now.
+CREATE INDEX calls_unexplained ON calls (instance, status)
+    WHERE source = 'vici' AND session_outcome IS NULL AND status IS NOT NULL AND NOT appointment_made AND NOT booking_failed;
