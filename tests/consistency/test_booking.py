@@ -299,15 +299,11 @@ class Calendar:
         return appointment(self._brain, call_id, external_booking_id=booking)
 
 
-def test_the_example_of_the_documents_books_tries_again_and_gives_up(
-    brain: Engine, brain_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_example_of_the_documents_books_tries_again_and_gives_up(brain: Engine, brain_url: str, tmp_path: Path) -> None:
     (example,) = re.findall(r"```python\n(.+?)```", (PROJECT / "docs" / "consistency.md").read_text(), re.DOTALL)
     page: dict[str, Any] = {}
     exec(example, page)
     settings = load_settings({"BRAIN_DATABASE_URL": brain_url, "VICI_BRAIN_HOME": str(tmp_path)})
-    monkeypatch.setitem(retry_with_backoff.__kwdefaults__, "pause", lambda _: None)
-    monkeypatch.setitem(book_appointment.__kwdefaults__, "pause", lambda _: None)
     booked, refused = call(brain), call(brain)
     assert page["book"](settings, brain, Calendar(brain, TimeoutError, "b1"), booked, 7).passed
     assert flags(brain, booked) == AS_BOOKED
