@@ -18,7 +18,9 @@ sys.path[:0] = [str(TESTS / "dagster"), str(TESTS / "cli")]
 from call_centre import CallCentre, call_centre, evaluation, settings_for, verdicts  # noqa: E402 - siblings of another folder
 from command_line import CommandLine, one_dialer  # noqa: E402 - the same
 
+from vici_brain.brain.breakers import Breaker  # noqa: E402 - after the path
 from vici_brain.brain.database import brain_now  # noqa: E402 - after the path
+from vici_brain.domain.breaker import BreakerPolicy  # noqa: E402 - after the path
 from vici_brain.domain.consistency_policy import ConsistencyPolicy  # noqa: E402
 from vici_brain.errors import RetriableError  # noqa: E402
 from vici_brain.flows.report_consistency import report_consistency  # noqa: E402 - the same
@@ -52,6 +54,15 @@ def test_a_run_feeds_sweeps_and_shows_each_rule_with_count_and_sample(brain: Eng
     table = red.metadata["sample"]
     assert isinstance(table, dg.TableMetadataValue)
     assert [dict(record.data) for record in table.records] == [{"call": wrong}]
+
+
+def test_a_trigger_that_was_dropped_makes_the_check_red_and_names_it(brain: Engine, centre: CallCentre) -> None:  # F147
+    write(brain, "DROP TRIGGER calls_customer_link ON calls")
+    write(brain, "ALTER TABLE appointments DISABLE TRIGGER appointments_relinked")
+    done = centre.run("watch_consistency")
+    red = evaluation(done, "consistency_triggers_are_in_place")
+    assert not red.passed
+    assert red.metadata["absent"].value == "appointments.appointments_relinked; calls.calls_customer_link"
 
 
 def test_the_report_is_shown_with_pictures_small_enough_for_an_event(brain: Engine, centre: CallCentre) -> None:
@@ -194,6 +205,21 @@ def test_an_appointment_is_validated_by_command_with_the_age_of_the_settings(
     assert (kept.code, flags(brain, booked)) == (1, AS_BOOKED)
     assert "booking exists: queued for review" in kept.out
     assert vici_brain("validate-appointment", "999").code == 2
+
+
+def test_breakers_are_shown_by_command(brain: Engine, vici_brain: CommandLine) -> None:  # F130
+    assert "nothing has passed" in vici_brain("breakers").out
+    policy = BreakerPolicy()
+    Breaker(brain, "network:a", policy, lambda: NOON).admit()
+    for _ in range(3):
+        Breaker(brain, "network:b", policy, lambda: NOON).failed(RetriableError("down"))
+    found = {each["circuit_key"]: each for each in vici_brain("breakers", "--json").json}
+    assert {key: (each["state"], each["failure_count"]) for key, each in found.items()} == {
+        "network:a": ("closed", 0),
+        "network:b": ("open", 3),
+    }
+    assert found["network:b"]["opened_at"] == str(NOON)
+    assert re.search(r"network:b +open +3 +0 +2025-06-10 16:00:00 +2025-06-10 16:00:00", vici_brain("breakers").out)
 
 
 def test_the_queue_is_worked_on_by_command(brain: Engine, vici_brain: CommandLine) -> None:

@@ -184,6 +184,27 @@ def test_ten_thousand_mismatches_at_once_are_one_message(brain: Engine) -> None:
     assert count(brain, "manual_review_queue") == 10_000
 
 
+OFFENDERS = {
+    "session_outcome_mismatch": "INSERT INTO calls (session_outcome) VALUES ('appointment_booked')",
+    "missing_appointment": "INSERT INTO calls (session_outcome, appointment_made, appointment_link_status, updated_at)"
+    " VALUES ('appointment_booked', true, 'linked', now() - interval '1 minute')",
+    "missing_direction": "INSERT INTO calls (session_outcome) VALUES ('answered')",
+    "inconsistent_link_status": "INSERT INTO calls (appointment_made, session_outcome, appointment_link_status, updated_at)"
+    " VALUES (true, 'appointment_booked', 'creation_failed', now() - interval '1 minute')",
+    "orphaned_appointment": "INSERT INTO appointments (source) VALUES ('retell_webhook')",
+    "recent_failures": "INSERT INTO booking_errors (error, occurred_at) VALUES ('x', now() - interval '59 minutes')",
+}
+
+
+@pytest.mark.parametrize("name", OFFENDERS)
+def test_a_check_counts_every_offender_and_samples_the_newest_twenty(brain: Engine, name: str) -> None:
+    assert standing(brain, RULE[name], brain_now(brain)).passed
+    for _ in range(23):
+        untriggered(brain, OFFENDERS[name])
+    seen = standing(brain, RULE[name], brain_now(brain))
+    assert (seen.offending, seen.sample) == (23, tuple(range(23, 3, -1)))
+
+
 @pytest.mark.parametrize("name", [rule.name for rule in RULES])
 def test_every_rule_says_what_to_do(name: str) -> None:
     assert RULE[name].says

@@ -1,4 +1,4 @@
-"""Commands about calls and appointments: `check-call`, `validate-appointment`, and `reviews` with its verbs.
+"""Commands about calls and appointments: `check-call`, `validate-appointment`, `breakers`, and `reviews` with its verbs.
 
 Belongs here: options and printing. Does not: rules (brain/consistency) or the queue (brain/reviews).
 """
@@ -7,6 +7,7 @@ import getpass
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Annotated
 
@@ -16,6 +17,7 @@ from rich.markup import escape
 from rich.table import Table
 from sqlalchemy import Engine
 
+from vici_brain.brain.breakers import breaker_statistics
 from vici_brain.brain.consistency import broken_by_call
 from vici_brain.brain.database import brain_now
 from vici_brain.brain.reviews import ReviewQueue
@@ -31,6 +33,7 @@ Person = Annotated[str | None, typer.Option("--by", help="Who; default: the user
 def register(app: typer.Typer) -> None:
     app.command("check-call")(check_call)
     app.command("validate-appointment")(validate_appointment)
+    app.command("breakers")(show_breakers)
     app.add_typer(reviews, name="reviews")
 
 
@@ -86,6 +89,22 @@ def validate_appointment(
             back = roll_back(brain, call_id, done.reason, now, appointment_id=appointment, booking_id=booking)
             _say("its flags were taken back" if back.rolled_back else "an appointment or booking exists: queued for review")
     raise typer.Exit(1)
+
+
+def show_breakers(
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document instead of a table.")] = False,
+) -> None:
+    """Show every circuit breaker with its state, counters and times; none can be closed by hand."""
+    with _brain() as brain:
+        found = breaker_statistics(brain)
+    if as_json:
+        typer.echo(json.dumps([{"circuit_key": key} | asdict(each) for key, each in found.items()], default=str))
+        return
+    table = Table("key", "state", "failures", "successes", "last failure", "opened", "closed", box=None)
+    for key, each in found.items():
+        times = [f"{at:%Y-%m-%d %H:%M:%S}" if at else "" for at in (each.last_failure_at, each.opened_at, each.closed_at)]
+        table.add_row(escape(key), each.state, str(each.failure_count), str(each.success_count), *times)
+    _out.print(table) if found else _say("nothing has passed a breaker yet")
 
 
 @reviews.command("list")
