@@ -12,7 +12,7 @@ from pydantic import Field
 from vici_brain.brain.reviews import QueuedItem, ReviewQueue
 from vici_brain.brain.shown_tables import manual_review_queue
 from vici_brain.domain.breaker import CLOSED
-from vici_brain.flows.process_reviews import process_reviews
+from vici_brain.flows.process_reviews import NOT_TRIED, process_reviews
 from vici_brain.orchestration.asset_keys import CONSISTENCY_GROUP, OWNERS, REVIEW_JOB, REVIEW_QUEUE, REVIEW_SETTLE_JOB
 from vici_brain.orchestration.automation import job_tags
 from vici_brain.orchestration.consistency import overview_metadata
@@ -99,7 +99,7 @@ def probe_dialer(connections: Connections, item: QueuedItem) -> str | None:
     """Asks a dialer behind an open breaker whether it answers, as often as the breaker needs to hear it; no other circuit."""
     names = {f"dialer:{dialer.name}": dialer.name for dialer in connections.settings.dialers}
     if item.entity_type != "circuit" or item.entity_key not in names:
-        return None
+        return NOT_TRIED
     dialer, breaker = connections.dialer(names[item.entity_key]), connections.breaker(item.entity_key)
     for _ in range(breaker.policy.successes):
         with dialer.session(connections.clock):

@@ -11,7 +11,8 @@ from builders import NOON
 from sqlalchemy import Connection, Engine, event, text
 
 from vici_brain.brain.breakers import Breaker
-from vici_brain.brain.consistency import RULES, broken_by_call, standing
+from vici_brain.brain.consistency import broken_by_call, standing
+from vici_brain.brain.consistency_rules import RULES
 from vici_brain.brain.crm_calls import CrmCalls
 from vici_brain.brain.database import brain_now
 from vici_brain.brain.reviews import ReviewItem, ReviewQueue, put_up_for_review

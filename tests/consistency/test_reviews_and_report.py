@@ -15,7 +15,7 @@ from vici_brain.domain.consistency_policy import ConsistencyPolicy
 from vici_brain.errors import RetriableError
 from vici_brain.flows.book_appointment import validate_appointment_creation
 from vici_brain.flows.guarding import guarded
-from vici_brain.flows.process_reviews import process_reviews
+from vici_brain.flows.process_reviews import NOT_TRIED, process_reviews
 from vici_brain.flows.report_consistency import local_day, report_consistency, report_what_is_due
 from vici_brain.flows.watch_consistency import sweep
 
@@ -137,6 +137,12 @@ def test_what_can_be_tried_again_is_and_one_that_fails_stops_no_other(brain: Eng
         one(brain, "SELECT resolution_notes FROM manual_review_queue WHERE call_id = :id", id=second)
         == "booked at the second try"
     )
+
+
+def test_what_a_retry_cannot_try_is_not_counted_as_tried(brain: Engine) -> None:
+    queued(brain, ReviewItem("circuit_open", "circuit", "network:a"))
+    done = process_reviews(brain, brain_now(brain), {"circuit_open": lambda _: NOT_TRIED})
+    assert (done.tried, done.left, ReviewQueue(brain).listed()[0].context) == (0, 1, {})
 
 
 def test_a_queue_of_thousands_is_looked_at_whole(brain: Engine) -> None:

@@ -7,7 +7,8 @@ from builders import ask, one
 from crm import AS_BOOKED, BOOKED, alerts, appointment, call, count, flags, untriggered, write
 from sqlalchemy import Engine
 
-from vici_brain.brain.consistency import RULES, broken_by_call, standing
+from vici_brain.brain.consistency import broken_by_call, standing
+from vici_brain.brain.consistency_rules import RULES
 from vici_brain.brain.database import brain_now
 from vici_brain.brain.reviews import ReviewQueue
 from vici_brain.domain.consistency_policy import ConsistencyPolicy
@@ -322,3 +323,13 @@ def test_ten_thousand_that_stay_wrong_cost_the_next_sweep_no_news(brain: Engine)
     done = settled(brain)
     assert (found(done), done.told, done.closed) == ({}, 0, 0)
     assert done.seconds < 2
+
+
+def test_a_flood_is_worked_off_by_the_next_sweeps_and_nothing_of_it_is_lost(brain: Engine) -> None:
+    write(brain, "INSERT INTO calls (session_outcome) SELECT 'appointment_booked' FROM generate_series(1, 25)")
+    done = [sweep(brain, soon(brain), POLICY, most=10)]
+    for minutes in (15, 30, 45):
+        write(brain, "UPDATE consistency_watermarks SET position = clock_timestamp() + interval '1 second'")
+        done.append(sweep(brain, soon(brain, minutes), POLICY, most=10))
+    assert [each.put_up_for_review for each in done] == [10, 10, 5, 0]
+    assert count(brain, "manual_review_queue") == count(brain, "data_consistency_alerts", "corrected_at IS NULL") == 25

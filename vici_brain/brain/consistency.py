@@ -1,10 +1,7 @@
-"""The rules by which calls and appointments agree: who breaks which, how many, and examples of them.
+"""Who breaks which rule of calls and appointments, how many, examples of them, and the corrections that are certain.
 
-Belongs here: the rules' conditions, the questions built on them, and the corrections that are certain. Does not: alerts
+Belongs here: the questions built on the rules' conditions. Does not: the rules (brain/consistency_rules), alerts
 (brain/call_alerts), or when to look (orchestration).
-
-Each rule is one condition. Counting, sampling, the sweep and the look at a single call are built on it, so that they cannot
-differ.
 """
 
 from collections.abc import Collection, Mapping
@@ -14,112 +11,11 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy import Connection, Engine, TextClause, text
 
 from vici_brain.brain.call_alerts import corrected
+from vici_brain.brain.consistency_rules import RULES, Rule
 from vici_brain.brain.database import brain_errors, by_index
 from vici_brain.brain.reviews import OURSELVES
 
-_CALLS, _APPOINTMENTS, _ERRORS = "calls AS entity", "appointments AS entity", "booking_errors AS entity"
 RECENT = timedelta(hours=1)
-
-
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """``condition`` is true for offenders; people are told of what ``is_told``, and asked about it in the review queue.
-
-    ``grace`` leaves a booking that is being written its time. What ``is_event`` happened once and is not put right.
-
-    ``stands`` is what keeps an alert open where that is more than the condition: a trigger flags more than a sweep looks for.
-    """
-
-    name: str
-    check: str
-    severity: str
-    is_told: bool
-    entity_type: str
-    source: str
-    condition: str
-    says: str
-    remedy: str
-    grace: timedelta = timedelta()
-    changed_at: str = "updated_at"
-    stands: str | None = None
-    is_event: bool = False
-
-
-RULES = (
-    Rule(
-        "session_outcome_mismatch",
-        "booked_outcomes_have_appointment_made",
-        "critical",
-        True,
-        "call",
-        _CALLS,
-        "session_outcome = 'appointment_booked' AND NOT appointment_made AND vanished_at IS NULL",
-        "says appointment_booked, but appointment_made is false",
-        "Was the caller given an appointment? If so enter it with call_id; if not set session_outcome to what happened.",
-        stands="(session_outcome IS NOT DISTINCT FROM 'appointment_booked') <> appointment_made AND vanished_at IS NULL",
-    ),
-    Rule(
-        "missing_appointment",
-        "made_appointments_exist",
-        "critical",
-        True,
-        "call",
-        _CALLS,
-        "appointment_made AND vanished_at IS NULL AND"
-        " NOT EXISTS (SELECT FROM appointments WHERE appointments.call_id = entity.id)",
-        "counts as having made an appointment, but there is none",
-        "Enter the appointment with call_id, or set appointment_made to false; the review queue holds each call.",
-        grace=timedelta(minutes=1),
-    ),
-    Rule(
-        "missing_direction",
-        "calls_have_a_direction",
-        "warning",
-        False,
-        "call",
-        _CALLS,
-        "direction IS NULL",
-        "has no direction",
-        "The sweep sets inbound; if it comes back, see who writes direction as NULL.",
-    ),
-    Rule(
-        "inconsistent_link_status",
-        "made_appointments_are_linked",
-        "warning",
-        False,
-        "call",
-        _CALLS,
-        "appointment_made AND appointment_link_status <> 'linked' AND vanished_at IS NULL",
-        "made an appointment, but its link status is not linked",
-        "If the appointment exists, set appointment_link_status to linked.",
-        grace=timedelta(minutes=1),
-    ),
-    Rule(
-        "orphaned_appointment",
-        "webhook_appointments_have_a_call",
-        "warning",
-        False,
-        "appointment",
-        _APPOINTMENTS,
-        "call_id IS NULL AND source = 'retell_webhook'",
-        "came by webhook and belongs to no call",
-        "The sweep links it when a call with its external_booking_id or retell_call_id comes; otherwise set call_id by hand.",
-    ),
-    Rule(
-        "recent_failures",
-        "no_booking_failed_in_the_last_hour",
-        "info",
-        False,
-        "booking_error",
-        _ERRORS,
-        "kind = 'booking_failed'",
-        "a booking failed",
-        "See error in booking_errors and the breakers in circuit_breaker_states.",
-        changed_at="occurred_at",
-        stands="kind = 'booking_failed' AND occurred_at >= :recent",
-        is_event=True,
-    ),
-)
 _CHECKED_CALL = tuple(rule for rule in RULES if rule.entity_type == "call")
 # By the booking, if one call alone names it, else by the conversation.
 _BY_BOOKING = text("""
@@ -190,12 +86,17 @@ class Standing:
         return self.offending == 0
 
 
-def news(connection: Connection, rule: Rule, since: datetime | None, now: datetime) -> dict[int, datetime]:
+def news(connection: Connection, rule: Rule, since: datetime | None, now: datetime, most: int = 50_000) -> dict[int, datetime]:
     """Who breaks ``rule`` and changed at or after ``since`` (``None``: ever) or is unknown: id and when it changed, lowest first.
 
+    Of more than ``most`` the rest stays unknown, and so is news the next time, whatever ``since`` says then.
     Failures are events and no states: of them only what happened since then is news.
     """
-    values = {"since": since or _EVER, "settled": now - rule.grace, "name": rule.name, "kind": rule.entity_type, "us": OURSELVES}
+    values = {"since": since or _EVER, "settled": now - rule.grace, "most": most} | {
+        "name": rule.name,
+        "kind": rule.entity_type,
+        "us": OURSELVES,
+    }
     if rule.is_event:
         return _found(connection, rule, f" AND {rule.changed_at} >= :since", values | {"since": since or now - RECENT})
     scope = _NEWS.format(changed=rule.changed_at, unasked=_UNASKED if rule.is_told else "")
@@ -225,21 +126,24 @@ def close_settled(connection: Connection, rule: Rule, now: datetime) -> int:
 def standing(engine: Engine, rule: Rule, now: datetime, most: int = 20) -> Standing:
     """Who breaks ``rule`` now, whenever it came to be; failures count for an hour."""
     scope = f" AND {rule.changed_at} >= :since" if rule.is_event else ""
+    values = {"since": now - RECENT, "settled": now - rule.grace, "most": most}
     with brain_errors(), engine.connect() as connection:
-        found = _found(connection, rule, scope, {"since": now - RECENT, "settled": now - rule.grace})
-    return Standing(rule, len(found), tuple([*found][::-1][:most]))
+        by_index(connection)
+        asked = _asked(rule, "id, count(*) OVER () AS offending", scope, " ORDER BY id DESC LIMIT :most")
+        rows = connection.execute(asked, values).all()
+    return Standing(rule, rows[0].offending if rows else 0, tuple(row.id for row in rows))
 
 
 def _found(connection: Connection, rule: Rule, scope: str, values: Mapping[str, object]) -> dict[int, datetime]:
     by_index(connection)
-    asked = _asked(rule, f"id, {rule.changed_at} AS changed_at", scope, " ORDER BY id")
+    asked = _asked(rule, f"id, {rule.changed_at} AS changed_at", scope, " ORDER BY id LIMIT :most")
     return {row.id: row.changed_at for row in connection.execute(asked, values)}
 
 
 def all_broken(engine: Engine, names: Collection[str], now: datetime) -> dict[str, set[int]]:
     """Who breaks each of the rules named, without grace."""
     with brain_errors(), engine.connect() as connection:
-        values = {"settled": now + timedelta(days=1)}
+        values = {"settled": now + timedelta(days=1), "most": None}
         return {rule.name: {*_found(connection, rule, "", values)} for rule in RULES if rule.name in names}
 
 

@@ -14,14 +14,17 @@ from sqlalchemy import Engine
 
 from vici_brain.brain.appointments import Appointments
 from vici_brain.brain.breakers import closed_among
-from vici_brain.brain.consistency import RULES, all_broken, put_right
+from vici_brain.brain.consistency import all_broken, put_right
+from vici_brain.brain.consistency_rules import RULES
 from vici_brain.brain.database import brain_errors
 from vici_brain.brain.reviews import QueuedItem, ReviewQueue
 from vici_brain.domain.appointments import fault_of
 from vici_brain.errors import ViciBrainError
 
 Retry = Callable[[QueuedItem], str | None]
-"""Tries the matter of an item again: a note when it is settled now, ``None`` when not; raises ViciBrainError when it failed."""
+"""Tries the matter of an item again: a note when it is settled now, ``None`` when not, ``NOT_TRIED`` when it cannot try this one;
+raises ViciBrainError when the try failed."""
+NOT_TRIED = ""
 _PAGE = 1_000
 _RULES = frozenset({"session_outcome_mismatch", "missing_appointment", "inconsistent_link_status"})
 _BOOKINGS = frozenset({"appointment_validation_failed", "calcom_booking_failed", "service_not_found", "circuit_open"})
@@ -77,18 +80,19 @@ class _Pass:
             self.by_reason.update(item.reason for item in items if item.id in settled)
 
     def _try(self, item: QueuedItem) -> None:
-        self.tried += 1
+        error, note = None, None
         try:
             note = self._retries[item.reason](item)
-        except ViciBrainError as error:
-            self.failed += 1
-            self.queue.tried(item.id, str(error), self._now)
+        except ViciBrainError as failed:
+            error = str(failed)
+        if note == NOT_TRIED:
             return
+        self.tried, self.failed = self.tried + 1, self.failed + (error is not None)
         if note is None:
-            self.queue.tried(item.id, None, self._now)
-            return
-        self.queue.settle([item.id], note, self._now)
-        self.by_reason[item.reason] += 1
+            self.queue.tried(item.id, error, self._now)
+        else:
+            self.queue.settle([item.id], note, self._now)
+            self.by_reason[item.reason] += 1
 
     def _settled(self, items: Sequence[QueuedItem]) -> Iterator[tuple[int, str]]:
         """Items that need nobody any more, with why; a question for all of a page, not one for each."""

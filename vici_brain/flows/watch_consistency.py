@@ -12,8 +12,9 @@ from typing import Any
 from sqlalchemy import Connection, Engine
 
 from vici_brain.brain.call_alerts import Matter, close_orphaned, raise_alerts, told
-from vici_brain.brain.consistency import RULES, Rule, close_settled, news, put_right
+from vici_brain.brain.consistency import close_settled, news, put_right
 from vici_brain.brain.consistency_log import rule_broken
+from vici_brain.brain.consistency_rules import RULES, Rule
 from vici_brain.brain.database import brain_errors
 from vici_brain.brain.outbox import tell
 from vici_brain.brain.reviews import put_up_for_review, review_of
@@ -40,15 +41,16 @@ class Sweep:
     seconds: float = 0.0
 
 
-def sweep(brain: Engine, now: datetime, policy: ConsistencyPolicy) -> Sweep:
+def sweep(brain: Engine, now: datetime, policy: ConsistencyPolicy, *, most: int = 50_000) -> Sweep:
     """One transaction over what changed since the last sweep, whatever the pause was, and what breaks a rule without an alert.
 
-    A second sweep at once finds the same, and only counts it.
+    A second sweep at once finds the same, and only counts it. Of a flood each takes ``most`` of a rule and leaves the rest for
+    the next.
     """
     started = perf_counter()
     with brain_errors(), brain.begin() as connection:
         to, since = horizon(connection), position(connection, WATERMARK)
-        work = _Sweeping(connection, now, policy)
+        work = _Sweeping(connection, now, policy, most)
         for rule in RULES:
             work.apply(rule, since)
         work.close_orphaned()
@@ -58,14 +60,14 @@ def sweep(brain: Engine, now: datetime, policy: ConsistencyPolicy) -> Sweep:
 
 
 class _Sweeping:
-    def __init__(self, connection: Connection, now: datetime, policy: ConsistencyPolicy) -> None:
-        self._connection, self._now, self._policy = connection, now, policy
+    def __init__(self, connection: Connection, now: datetime, policy: ConsistencyPolicy, most: int) -> None:
+        self._connection, self._now, self._policy, self._most = connection, now, policy, most
         self._found: dict[str, int] = {}
         self._lines: list[dict[str, Any]] = []
         self._new = self._told = self._held = self._fixed = self._closed = self._queued = 0
 
     def apply(self, rule: Rule, since: datetime | None) -> None:
-        changes = news(self._connection, rule, since, self._now)
+        changes = news(self._connection, rule, since, self._now, self._most)
         ids = list(changes)
         self._found[rule.name] = len(ids)
         matter = Matter(rule.name, rule.severity, rule.entity_type, rule.says, ids, list(changes.values()))
