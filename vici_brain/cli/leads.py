@@ -75,7 +75,7 @@ def import_to_brain(
 
         def work(name: str) -> None:
             with _steps(name) as on_step:
-                sync = Syncing(settings.open_dialer(name), brain, lambda: datetime.now(UTC), dry_run=dry_run)
+                sync = Syncing(settings.guarded_dialer(name, lambda: brain), brain, lambda: datetime.now(UTC), dry_run=dry_run)
                 done = import_leads(sync, order, on_step)
             imported(done)
 

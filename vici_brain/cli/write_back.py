@@ -31,7 +31,8 @@ def _at_each(instances: list[str] | None, work: Callable[[Site], None]) -> None:
     with opened() as (settings, brain):
 
         def at(name: str) -> None:
-            site = settings.site(name, settings.open_dialer(name), brain, lambda: datetime.now(UTC))
+            dialer = settings.guarded_dialer(name, lambda: brain)
+            site = settings.site(name, dialer, brain, lambda: datetime.now(UTC))
             try:
                 work(site)
             finally:
