@@ -9,6 +9,7 @@ from builders import NOON, add_lead, ask, land, leads_of_a_crm, link, one, raw_r
 from lead_sites import AUTO2, AUTODIAL, CODE, OTHER, OTHER_CODE, LeadSite, lead_site
 from sqlalchemy import Engine, text
 
+from vici_brain.brain.reviews import ReviewQueue
 from vici_brain.domain.identifiers import is_external_lead_id
 from vici_brain.errors import ConfigurationError
 
@@ -128,6 +129,12 @@ def test_a_code_on_the_wrong_row_never_brings_two_people_together(site: LeadSite
     reviews = ask(site.brain, "SELECT reason, context ->> 'vendor_lead_code' FROM manual_review_queue ORDER BY 2")
     assert reviews == [("vendor_code_of_another_lead", CODE), ("vendor_code_of_another_lead", OTHER_CODE)]
     assert site.take_in().rows_changed == 0
+    # What a person has answered is not asked again when the dialer has news of the lead.
+    queue = ReviewQueue(site.brain)
+    assert all(queue.dismiss(item.id, "somebody", "the loader's mistake", NOON) for item in queue.listed())
+    site.site.run("UPDATE vicidial_list SET status = 'NA'")
+    assert site.take_in().updated == 3
+    assert [row.status for row in queue.listed()] == []
 
 
 def test_a_link_that_brain_has_holds_when_the_number_changes_at_the_dialer(site: LeadSite) -> None:

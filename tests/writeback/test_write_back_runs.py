@@ -1,7 +1,10 @@
 """The write-back as people start it: settings, assets, schedules, commands."""
 
 import json
+import signal
+import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -13,13 +16,13 @@ import pytest
 from builders import add_lead, ask, link, one
 from pydantic import SecretStr, ValidationError
 from sqlalchemy import Engine
-from writable_dialer import PASSWORD, Api, WritableDialer, code, cover, serving, write_login
+from writable_dialer import PASSWORD, Api, WritableDialer, code, cover, linked_lead, serving, write_login
 
 from definitions import definitions_for
 from vici_brain.cli.main import main
 from vici_brain.domain.write_back_policy import PushPolicy, WriteAccess, WriteBackPolicy
 from vici_brain.orchestration.asset_keys import InstanceNames
-from vici_brain.settings import DialerSettings, Settings, load_settings
+from vici_brain.settings import PROJECT, DialerSettings, Settings, load_settings
 
 VICI = InstanceNames("vici")
 CONFIG = """
@@ -95,6 +98,37 @@ def test_the_command_writes_verifies_nothing_twice_and_tells_each_class(  # F056
     assert "0 updated, 2 skipped" in command(world, monkeypatch, capsys, *asked)[1]
     assert command(world, monkeypatch, capsys, *asked, "--phone", "nobody")[0] == 2
     assert one(brain, "SELECT details ->> 'updated' FROM sync_logs WHERE kind = 'vendor_codes' ORDER BY id LIMIT 1") == "1"
+
+
+@pytest.mark.mariadb
+def test_a_process_that_is_killed_in_the_middle_of_a_write_is_made_good_by_the_next(  # F056, F059
+    world: World, brain: Engine, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for lead in range(1, 11):
+        linked_lead(brain, world.dialer, lead)
+    # The dialer is slow with the sixth lead, and goes on with it when the writer is dead.
+    slow = "BEFORE UPDATE ON vicidial_list FOR EACH ROW BEGIN IF NEW.lead_id = 6 THEN DO SLEEP(2); END IF; END"
+    world.dialer.run(f"CREATE TRIGGER slow {slow}")
+    for name, value in world.environment.items():
+        monkeypatch.setenv(name, value)
+    start = [sys.executable, "-c", "from vici_brain.cli.main import main; main()"]
+    process = subprocess.Popen([*start, "update-vendor-codes", "--campaigns", "SOLAR", "--batch", "4"], cwd=PROJECT)
+    until = time.monotonic() + 30
+    sleeping = "SELECT count(*) FROM information_schema.processlist WHERE db = database() AND state = 'User sleep'"
+    while not world.dialer.ask(sleeping)[0][0] and time.monotonic() < until:
+        time.sleep(0.02)
+    process.kill()
+    assert process.wait() == -signal.SIGKILL
+    outcomes = "SELECT outcome, count(*) FROM vendor_code_writes GROUP BY 1 ORDER BY 1"
+    assert ask(brain, outcomes) == [("intended", 4), ("written", 4)]
+    world.dialer.run("DROP TRIGGER slow")
+    status, said = command(world, monkeypatch, capsys, "update-vendor-codes", "--campaigns", "SOLAR", "--batch", "4")
+    assert (status, "4 updated" in said, "4 resumed" in said) == (0, True, True), said
+    assert world.dialer.codes() == {lead: code(lead) for lead in range(1, 11)}
+    # Two of the four had been written, one of them after its writer was dead.
+    assert ask(brain, outcomes) == [("failed", 2), ("written", 10)]
+    assert one(brain, "SELECT count(*) FROM vendor_code_checks WHERE reason = 'written'") == 10
+    assert "0 updated" in command(world, monkeypatch, capsys, "update-vendor-codes", "--campaigns", "SOLAR")[1]
 
 
 @pytest.mark.mariadb

@@ -27,6 +27,12 @@ _ANSWERED = text("""
     WHERE reason = 'lead_deleted_in_brain' AND entity_type = 'lead' AND entity_key = ANY(:keys)
       AND status NOT IN ('pending', 'in_progress')
 """)
+# Over manual_review_queue_entity.
+_ANSWERED_CLASHES = text("""
+    SELECT entity_key, context ->> 'vendor_lead_code' AS code FROM manual_review_queue
+    WHERE reason = 'vendor_code_of_another_lead' AND entity_type = 'lead' AND entity_key = ANY(:keys)
+      AND status IN ('resolved', 'dismissed')
+""")
 DELETED = "lead_deleted_in_brain"
 
 
@@ -167,7 +173,10 @@ class LeadWriter:
         return len(rows)
 
     def _review(self, at: datetime) -> int:
+        """Asks about each code of another lead; what a person has answered of it is not asked again."""
         rows = self._connection.execute(_CLASHES).all()
+        keys = {"keys": [str(row.lead_id) for row in rows]}
+        answered = {(row.entity_key, row.code) for row in self._connection.execute(_ANSWERED_CLASHES, keys)} if rows else set()
         items = [
             ReviewItem(
                 "vendor_code_of_another_lead",
@@ -176,6 +185,7 @@ class LeadWriter:
                 context={"vici_lead_id": row.leader, "phone": row.phone, "vendor_lead_code": row.clash},
             )
             for row in rows
+            if (str(row.lead_id), row.clash) not in answered
         ]
         put_up_for_review(self._connection, items, at)
         return len(rows)
