@@ -30,6 +30,7 @@ from vici_brain.vici.lead_writer import LeadAdder, LeadToAdd
 
 SOON, LATER = timedelta(minutes=15), timedelta(hours=6)
 _ERRORS_IN_A_ROW = 3
+_WAIT_FOR_OTHER_DIALERS = 240
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +54,7 @@ class PushResult:
     recently_called: int
     unknown: int
     waiting: int
+    """For a code, for a number, or because another dialer has the number."""
     uncertain: int
     failed: int
     closed: bool = False
@@ -83,9 +85,15 @@ class _Tally:
 
 
 def push_leads(work: Pushing, order: PushOrder) -> PushResult:
-    """Pushes what is due and what arrived; raises BusyError beside another push to the same dialer."""
+    """Pushes what is due and what arrived; raises BusyError beside another push to the same dialer.
+
+    Pushes to several dialers wait for each other: what one adds the next one must see.
+    """
     identity = SyncIdentity(work.dialer.instance, "push_leads", order.trigger, run_id=order.run_id)
-    with lane(work.brain, work.dialer.instance, "push_leads"):
+    with (
+        lane(work.brain, work.dialer.instance, "push_leads"),
+        lane(work.brain, "leads", "push", wait_seconds=_WAIT_FOR_OTHER_DIALERS),
+    ):
         with brain_errors(), work.brain.connect() as connection:
             if not intake_is_open(connection):
                 return _Tally().result(closed=True)
@@ -105,10 +113,12 @@ class _Push:
         self.work, self.order, self.lookup = work, order, lookup
         self.instance, self.policy = work.dialer.instance, work.policy
         self.tally = _Tally()
+        self.elsewhere: dict[int, str] = {}
         self.rules = Rules(work.instances, work.policy.campaign_id, work.policy.phone_code, work.fresh)
 
     def run(self) -> None:
         now = self.work.clock()
+        self.lookup.require_list(self.policy.list_id, self.policy.campaign_id)
         with brain_errors(), self.work.brain.begin() as connection:
             pushes, most = LeadPushes(connection, self.instance), self.policy.most_per_run
             cursor, first = pushes.begin(now)
@@ -119,6 +129,7 @@ class _Push:
             arrived = [each for each in pushes.arrived(cursor, first, most) if each not in set(due)][: most - len(due)]
             leads = pushes.candidates([*due, *arrived])
             verdicts = judge_leads(connection, self.lookup, self.instance, leads, self.rules, now=now)
+            self.elsewhere = pushes.elsewhere(leads, self.work.instances)
             if self.order.dry_run:
                 connection.rollback()
         for lead in leads:
@@ -152,6 +163,9 @@ class _Push:
             self._link(lead, found, f"the dialer had this number as {', '.join(map(str, found))}", "linked", now)
         elif not verdict.allowed:
             self._block(lead, verdict, now)
+        elif lead.lead_id in self.elsewhere:
+            why = self.elsewhere[lead.lead_id]
+            self._settle(Pushed(lead.lead_id, "waiting", why, lead.code, None, now + LATER), "waiting")
         elif self.order.dry_run:
             self.tally.states["added"] += 1
         else:
