@@ -85,7 +85,7 @@ def test_the_audit_is_a_page_and_the_metrics_are_checks(world: World) -> None:  
     green = world.run(NAMES.leads_audit_job)
     assert green.success
     pages = metadata(green)
-    assert str(pages["campaigns"]).splitlines()[2] == "| AUTO2 | 1 | 1 | 1 | 0 | 0 | 1 | 1 | 0 |"
+    assert str(pages["campaigns"]).splitlines()[2] == "| AUTO2 | 1 | 1 | 1 | 0 | 0 | 1 | 1 | 0 | 0 |"
     assert "codes on several numbers" in str(pages["figures"])
     assert {check.check_name: check.passed for check in green.get_asset_check_evaluations()} == dict.fromkeys(METRICS, True)
     _spoil(world)
@@ -94,6 +94,8 @@ def test_the_audit_is_a_page_and_the_metrics_are_checks(world: World) -> None:  
     assert {name: check.passed for name, check in checks.items()} == dict.fromkeys(METRICS, False)
     assert {check.severity for check in checks.values()} == {dg.AssetCheckSeverity.WARN}
     assert checks["every_lead_has_a_vici_lead"].metadata["offending"].value == 1
+    assert checks["every_lead_has_a_vici_lead"].metadata["sample"].value == "1001"
+    assert checks["every_imported_vici_lead_carries_its_code"].metadata["sample"].value == "1"
     assert checks["no_number_is_called_for_two_leads_within_30_days"].metadata["sample"].value == "12125550101"
 
 

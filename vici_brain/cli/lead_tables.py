@@ -62,7 +62,17 @@ def imported(done: "LeadImport") -> None:
 
 def audited(taken: "AuditTaken") -> None:
     audit = taken.audit
-    fields = ("leads", "phones", "with_code", "without_code", "invalid_code", "own_code", "linked", "archived")
+    fields = (
+        "leads",
+        "phones",
+        "with_code",
+        "without_code",
+        "invalid_code",
+        "own_code",
+        "linked",
+        "archived",
+        "lacking_own_code",
+    )
     table = Table(
         "campaign", *(name.replace("_", " ") for name in fields), box=None, title=f"{audit.instance}: leads of the dialer"
     )
