@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from builders import NOON, add_lead, land, leads_of_a_crm, one, raw_row
@@ -78,7 +79,7 @@ def test_calls_within_thirty_times_24_hours_count_to_the_second(site: LeadSite) 
 def test_a_number_that_two_dialers_called_is_called_for_two_leads(site: LeadSite) -> None:  # F075
     site.take_in()
     site.take_in(instance="east")
-    call = {"vici_lead_id": 1, "phone_number": "2125550101"}
+    call: dict[str, Any] = {"vici_lead_id": 1, "phone_number": "2125550101"}
     land(site.brain, [raw_row(NOON - timedelta(days=3), "a.1", **call), raw_row(NOON - timedelta(days=4), "a.2", **call)])
     assert audit_of(site.brain).numbers_called_for_two_leads == 0
     land(site.brain, [raw_row(NOON - timedelta(days=2), "b.1", **call)], instance="east")

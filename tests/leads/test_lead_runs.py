@@ -35,8 +35,11 @@ class World:
         self.site, self.settings, self.instance = site, load_settings(environment), instance
         self.defs = definitions_for(self.settings)
 
-    def run(self, job: str) -> dg.ExecuteInProcessResult:
-        return self.defs.resolve_job_def(job).execute_in_process(instance=self.instance, raise_on_error=False)
+    def run(self, job: str, **options: object) -> dg.ExecuteInProcessResult:
+        """One run of ``job``; ``options`` as somebody types them into the launchpad of the import."""
+        config = {"ops": {NAMES.lead_links.to_python_identifier(): {"config": options}}} if options else {}
+        job_def = self.defs.resolve_job_def(job)
+        return job_def.execute_in_process(run_config=config, instance=self.instance, raise_on_error=False)
 
 
 @pytest.fixture
@@ -61,6 +64,18 @@ def test_the_job_imports_the_configured_campaigns_and_a_second_run_changes_nothi
     assert one(world.site.brain, "SELECT run_id FROM sync_logs WHERE kind = 'leads'") == result.run_id
     again = metadata(world.run(NAMES.leads_job))
     assert (again["added"], again["changed"], again["created"], again["updated"], again["linked"]) == (0, 0, 0, 0, 0)
+
+
+def test_the_asset_takes_the_options_of_the_command(world: World) -> None:  # F058, F072, F080
+    for lead_id in range(1, 6):
+        world.site.lead(lead_id, f"212555010{lead_id}", list_id=301)
+    tried = metadata(world.run(NAMES.leads_job, campaigns=["retent"], limit=2, dry_run=True))
+    assert (tried["created"], tried["dry_run"], world.site.count("leads")) == (2, True, 0)
+    assert metadata(world.run(NAMES.leads_job, campaigns=["retent"], limit=2))["created"] == 2
+    assert metadata(world.run(NAMES.leads_job, campaigns=["retent"], phone="(212) 555-0105"))["created"] == 1
+    whole = metadata(world.run(NAMES.leads_job, campaigns=["retent"], whole=True))
+    assert (whole["read"], whole["created"]) == (5, 2)
+    assert not world.run(NAMES.leads_job, whole=True, limit=2).success
 
 
 def test_a_stopped_intake_fails_the_run_in_one_line_and_is_not_tried_again(world: World) -> None:

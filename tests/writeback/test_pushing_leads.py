@@ -256,6 +256,25 @@ def test_a_list_of_another_campaign_gets_no_lead(intake: Intake, brain: Engine, 
     assert intake.dialer.codes() == {}
 
 
+def test_an_intake_that_is_switched_off_meanwhile_stops_the_push_and_loses_no_lead(intake: Intake, brain: Engine) -> None:
+    for lead in range(1, 4):
+        add_lead(brain, lead, code=code(lead), phone=f"212555000{lead}")
+
+    def emergency(form: dict[str, str]) -> bool:
+        if form["function"] == "add_lead":
+            with brain.begin() as connection:
+                connection.exec_driver_sql("UPDATE lead_intake SET mode = 'vici_only'")
+        return False
+
+    intake.api.after = emergency
+    stopped = intake.push()
+    assert (stopped.added, stopped.closed) == (1, True)
+    intake.api.after = lambda _: False
+    with brain.begin() as connection:
+        connection.exec_driver_sql("UPDATE lead_intake SET mode = 'open'")
+    assert intake.push().added == 2
+
+
 def test_two_pushes_at_once_are_refused(intake: Intake, brain: Engine) -> None:
     from vici_brain.brain.database import lane  # noqa: PLC0415 - only here
 

@@ -176,6 +176,24 @@ def test_both_assets_write_and_carry_their_counts(world: World, brain: Engine) -
     assert ask(brain, "SELECT trigger, writer FROM vendor_code_writes") == [("manual", "sql")]
 
 
+@pytest.mark.mariadb
+def test_the_asset_of_codes_takes_the_options_of_the_command(world: World, brain: Engine) -> None:  # F059, F080
+    for lead in (1, 2):
+        linked_lead(brain, world.dialer, lead)
+    job = definitions_for(load_settings(world.environment)).resolve_job_def(VICI.codes_job)
+
+    def run(**options: object) -> bool:
+        config = {"ops": {VICI.vendor_codes.to_python_identifier(): {"config": options}}}
+        with dg.DagsterInstance.ephemeral() as instance:
+            return job.execute_in_process(run_config=config, instance=instance, raise_on_error=False).success
+
+    assert run(phone="(212) 555-0002", batch=1)
+    assert world.dialer.codes() == {1: None, 2: code(2)}
+    assert not run(phone="nobody")
+    assert run(campaigns=["Other"])
+    assert world.dialer.codes() == {1: None, 2: code(2)}
+
+
 def settings_with(folder: Path, policy: WriteBackPolicy | None) -> Settings:
     access = WriteAccess(policy, SecretStr("mysql://w@127.0.0.1/x")) if policy else None
     dialer = DialerSettings("vici", "America/New_York", SecretStr(f"sqlite:///{folder}/vici.db"), write_access=access)

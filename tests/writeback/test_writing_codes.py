@@ -368,6 +368,23 @@ def test_a_dialer_whose_agents_cannot_be_seen_is_not_written_to(
     assert dialer.codes() == {1: None}
 
 
+def test_an_intake_that_is_switched_off_meanwhile_stops_the_walk_at_its_batch_and_it_goes_on_there(
+    dialer: WritableDialer, brain: Engine, writer: SqlCodeWriter
+) -> None:
+    for number in range(1, 8):
+        linked_lead(brain, dialer, number)
+
+    def switch(mode: str) -> None:
+        with brain.begin() as connection:
+            connection.execute(text("UPDATE lead_intake SET mode = :mode"), {"mode": mode})
+
+    stopped = run(dialer, brain, writer, batch=3, on_batch=lambda _: switch("vici_only"))
+    assert (stopped.updated, stopped.closed) == (3, True)
+    switch("open")
+    again = run(dialer, brain, writer, batch=3)
+    assert (again.examined, again.updated, again.closed) == (4, 4, False)
+
+
 def test_a_switched_off_intake_stops_the_writing(dialer: WritableDialer, brain: Engine, writer: SqlCodeWriter) -> None:
     linked_lead(brain, dialer, 1)
     with brain.begin() as connection:

@@ -97,5 +97,6 @@ def _told(instance: str, result: dict[str, int | bool], *, dry_run: bool) -> Non
     closed = bool(result.pop("closed"))
     counts = ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in result.items())
     mode = "[yellow]dry run[/yellow] " if dry_run else ""
-    what = "the intake is switched off, so nothing was done" if closed else counts
-    _out.print(f"{mode}[bold]{instance}[/bold] {what}", soft_wrap=True)
+    if closed:
+        counts = f"the intake is switched off, so nothing was done or nothing more: {counts}"
+    _out.print(f"{mode}[bold]{instance}[/bold] {counts}", soft_wrap=True)

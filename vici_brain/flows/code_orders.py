@@ -50,7 +50,7 @@ class CodeResult:
     lost: int
     resumed: int
     closed: bool = False
-    """The intake is switched off, so nothing was done."""
+    """The intake is switched off, so nothing was done, or nothing more."""
 
 
 @dataclass(slots=True)
@@ -60,11 +60,12 @@ class Tally:
     lost: int = 0
     resumed: int = 0
     errors_in_a_row: int = 0
+    closed: bool = False
 
-    def result(self, *, closed: bool = False) -> CodeResult:
+    def result(self) -> CodeResult:
         by_class = {each.value: self.classes[each] for each in CodeClass}
         seen = {"verified": self.verified, "lost": self.lost, "resumed": self.resumed}
-        return CodeResult(examined=self.classes.total(), closed=closed, **by_class, **seen)
+        return CodeResult(examined=self.classes.total(), closed=self.closed, **by_class, **seen)
 
 
 @dataclass(frozen=True, slots=True)

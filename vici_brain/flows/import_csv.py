@@ -151,6 +151,8 @@ def _take_batch(
     connection: Connection, writer: LeadWriter, batch: Sequence[FileLead], order: CsvOrder, at: datetime
 ) -> tuple[int, WriteCounts]:
     """How many of the numbers a dialer has, and what became of them all."""
+    # Asked with every batch: who stops the intake in an emergency does not mean the end of a long file.
+    require_open(connection)
     stage_file_leads(connection, batch, match_vici=order.match_vici)
     remember_numbers(connection, batch)
     written = writer.write(at, overwrite=order.update_existing, touch=order.update_existing or order.match_vici)

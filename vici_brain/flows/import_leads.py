@@ -174,6 +174,7 @@ class _Work:
         return counts, only if only is None or self.order.scope.limit is None else only[: self.order.scope.limit]
 
     def _land(self, page: LeadsRead) -> MirrorCounts:
+        require_open(self.connection)
         counts = self.mirror.land(page.leads, page.covered, self.at)
         if page.cursor is not None:
             self.mirror.move(page.cursor)
@@ -202,6 +203,8 @@ class _Work:
         return total
 
     def _merge_batch(self, writer: LeadWriter, keys: Sequence[str], statuses: Mapping[str, str]) -> WriteCounts:
+        # Asked with every batch: who stops the intake in an emergency does not mean the end of a long import.
+        require_open(self.connection)
         stage(self.connection)
         merge_groups(self.connection, self.instance, keys, statuses)
         # A person who names the number wants its lead, deleted once or not.

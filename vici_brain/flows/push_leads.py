@@ -58,7 +58,7 @@ class PushResult:
     uncertain: int
     failed: int
     closed: bool = False
-    """The intake is switched off, so nothing was done."""
+    """The intake is switched off, so nothing was done, or nothing more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,10 +78,11 @@ class Pushing:
 class _Tally:
     states: Counter[str] = field(default_factory=Counter)
     errors_in_a_row: int = 0
+    closed: bool = False
 
-    def result(self, *, closed: bool = False) -> PushResult:
+    def result(self) -> PushResult:
         names = [name for name in PushResult.__dataclass_fields__ if name not in {"examined", "closed"}]
-        return PushResult(self.states.total(), **{name: self.states[name] for name in names}, closed=closed)
+        return PushResult(self.states.total(), **{name: self.states[name] for name in names}, closed=self.closed)
 
 
 def push_leads(work: Pushing, order: PushOrder) -> PushResult:
@@ -96,7 +97,7 @@ def push_leads(work: Pushing, order: PushOrder) -> PushResult:
     ):
         with brain_errors(), work.brain.connect() as connection:
             if not intake_is_open(connection):
-                return _Tally().result(closed=True)
+                return _Tally(closed=True).result()
         with Journal(work.brain).entry(identity, dry_run=order.dry_run) as entry, work.dialer.session(work.clock) as session:
             push = _Push(work, order, LeadLookup(session))
             try:
@@ -133,10 +134,18 @@ class _Push:
             if self.order.dry_run:
                 connection.rollback()
         for lead in leads:
+            if self._stopped():
+                return
             self._one(lead, *verdicts[lead.lead_id])
         if arrived and not self.order.dry_run and since is None:
             with brain_errors(), self.work.brain.begin() as connection:
                 LeadPushes(connection, self.instance).move(max(arrived), now)
+
+    def _stopped(self) -> bool:
+        """Whether somebody stopped the intake since; what is left is looked at when it is open again."""
+        with brain_errors(), self.work.brain.connect() as connection:
+            self.tally.closed = not intake_is_open(connection)
+        return self.tally.closed
 
     def _one(self, lead: Candidate, verdict: Verdict, call: LastCall | None) -> None:
         now = self.work.clock()

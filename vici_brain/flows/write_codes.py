@@ -11,6 +11,8 @@ person is asked. Nothing is written over another code.
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
+from sqlalchemy import Connection
+
 from vici_brain.brain.code_writes import CodeWrites
 from vici_brain.brain.database import brain_errors, lane
 from vici_brain.brain.journal import Journal, SyncIdentity
@@ -42,7 +44,7 @@ def write_codes(work: CodeWriting, order: CodeOrder) -> CodeResult:
     with lane(work.brain, work.dialer.instance, "vendor_codes"):
         with brain_errors(), work.brain.connect() as connection:
             if not intake_is_open(connection):
-                return Tally().result(closed=True)
+                return Tally(closed=True).result()
         with Journal(work.brain).entry(identity, dry_run=order.dry_run) as entry, work.dialer.session(work.clock) as session:
             pass_ = _Pass(work, order, LeadLookup(session))
             try:
@@ -78,6 +80,8 @@ class _Pass:
             after = 0 if self.order.dry_run else CodeWrites(connection, self.instance).position(name)
         while True:
             with brain_errors(), self.work.brain.connect() as connection:
+                if self._stopped(connection):
+                    return
                 links = CodeWrites(connection, self.instance).linked_after(after, self.work.batch)
             if not links:
                 break
@@ -86,6 +90,11 @@ class _Pass:
         if not self.order.dry_run:
             with brain_errors(), self.work.brain.begin() as connection:
                 CodeWrites(connection, self.instance).end(name)
+
+    def _stopped(self, connection: Connection) -> bool:
+        """Whether somebody stopped the intake since; asked with every batch, and a walk goes on there another time."""
+        self.tally.closed = not intake_is_open(connection)
+        return self.tally.closed
 
     def _settle_interrupted(self) -> None:
         """Rows that say ``intended``, of a process that died or a dialer that went away: it tells whether the write was done."""
@@ -108,6 +117,8 @@ class _Pass:
             now = self.work.clock()
             with brain_errors(), self.work.brain.begin() as connection:
                 writes = CodeWrites(connection, self.instance)
+                if self._stopped(connection):
+                    return
                 due = writes.due(now, self.work.batch)
                 if not due:
                     return
