@@ -10,6 +10,7 @@ from lead_sites import AUTODIAL, CODE, OTHER, OTHER_CODE, LeadSite, lead_site
 from sqlalchemy import Engine, text
 
 from vici_brain.brain.lead_audit import LeadAudit, audit_leads
+from vici_brain.brain.lead_intake import brain_first, turn
 from vici_brain.flows.audit_leads import take_audit
 
 pytestmark = pytest.mark.mariadb
@@ -117,6 +118,28 @@ def test_a_lead_that_went_past_brain_is_seen_from_the_switch_on(site: LeadSite) 
         connection.execute(text("UPDATE lead_intake SET brain_first_since = '2025-06-10 10:00:00-04'"))
     audit = audit_of(site.brain)
     assert (audit.entered_outside_brain, audit.leads_outside_brain) == (1, [2])
+
+
+def test_a_lead_that_was_put_into_the_dialers_table_with_an_old_date_or_none_is_seen_too(site: LeadSite) -> None:  # F078
+    site.lead(1, "2125550101", entry_date="2025-06-01 10:00:00")
+    site.take_in()
+    with site.brain.begin() as connection:
+        brain_first(connection, NOON, "somebody")
+    assert audit_of(site.brain).entered_outside_brain == 0
+    site.lead(2, "2125550102", entry_date="2024-01-01 10:00:00")
+    site.lead(3, "2125550103", entry_date=None)
+    site.take_in(changes=True)
+    assert audit_of(site.brain).leads_outside_brain == [3, 2]
+    # Said again, the first time stands; dialers that were on their own begin anew.
+    for mode, outside in (("open", 2), ("vici_only", 0), ("open", 0)):
+        with site.brain.begin() as connection:
+            turn(connection, mode, "", "somebody")  # type: ignore[arg-type]
+            if mode == "open" and outside:
+                brain_first(connection, NOON + timedelta(days=1), "somebody")
+        assert audit_of(site.brain).entered_outside_brain == outside
+    with site.brain.begin() as connection:
+        brain_first(connection, NOON, "somebody")
+    assert audit_of(site.brain).entered_outside_brain == 0
 
 
 def test_before_and_after_the_last_import_can_be_compared(site: LeadSite) -> None:

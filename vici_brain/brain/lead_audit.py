@@ -30,8 +30,10 @@ _BEFORE_AND_AFTER = text("""
 """)
 _SAMPLE = text("""
     SELECT vici_lead_id FROM vici_lead_links
-    WHERE instance = :instance AND removed_at IS NULL AND origin = 'vici'
-      AND entered_at >= (SELECT brain_first_since FROM lead_intake)
+    WHERE instance = :instance AND removed_at IS NULL AND origin = 'vici' AND (
+        entered_at >= (SELECT brain_first_since FROM lead_intake)
+        OR vici_lead_id > (SELECT brain_first_after FROM vici_lead_cursors WHERE instance = :instance)
+    )
     ORDER BY vici_lead_id DESC LIMIT 10
 """)
 _LACKING_CODE = text("""
