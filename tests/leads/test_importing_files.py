@@ -171,6 +171,24 @@ def test_a_number_that_a_dialer_has_comes_in_with_its_vici_lead(site: LeadSite, 
     assert (again.created, again.updated, again.linked) == (0, 0, 0)
 
 
+@pytest.mark.parametrize("way", ["a file", "a dialer"])
+def test_a_number_that_was_forbidden_once_is_so_for_every_lead_that_comes_with_it(
+    site: LeadSite, tmp_path: Path, way: str
+) -> None:
+    held = "lead_id, restriction, reason, phone_key, first_seen_at, last_seen_at"
+    with site.brain.begin() as connection:
+        row = "900, 'DO_NOT_CALL', 'asked not to be called', '12125550101', now(), now()"
+        connection.execute(text(f"INSERT INTO lead_call_restrictions ({held}) VALUES ({row})"))
+    if way == "a file":
+        take(site.brain, tmp_path / "leads.csv", "phone\n2125550101\n2125550102\n")
+    else:
+        site.lead(1, "2125550101")
+        site.lead(2, "2125550102")
+        site.take_in()
+        assert site.take_in().rows_changed == 0
+    assert ask(site.brain, "SELECT status FROM leads ORDER BY phone") == [("DO_NOT_CALL",), ("RECEIVED",)]
+
+
 def test_without_match_vici_the_dialers_are_not_asked(site: LeadSite, tmp_path: Path) -> None:
     site.lead(1, "2125550101", vendor_lead_code=CODE)
     site.take_in("Autodial")

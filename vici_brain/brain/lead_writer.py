@@ -18,6 +18,12 @@ from vici_brain.errors import DifferenceError
 
 _VALID = "l.external_lead_id ~ '^[0-9]{13}$'"
 _CLASHES = text("SELECT ref, leader, phone, clash, lead_id FROM arriving_leads WHERE clash IS NOT NULL ORDER BY ref")
+# Over lead_call_restrictions_forbidden: what was forbidden for a number holds for whoever comes with it, from wherever.
+_FORBIDDEN = text("""
+    UPDATE arriving_leads AS arriving SET status = :do_not_call
+    FROM lead_call_restrictions AS held
+    WHERE held.restriction = 'DO_NOT_CALL' AND held.phone_key = arriving.phone_key AND status IS DISTINCT FROM :do_not_call
+""")
 _KEEP_NEW = text("""
     INSERT INTO lead_import_items (import_id, action, lead_id, after)
     SELECT :import_id, 'created', l.id, to_jsonb(l) FROM arriving_leads AS a JOIN leads AS l ON l.id = a.lead_id WHERE a.created
@@ -77,6 +83,7 @@ class LeadWriter:
         run(text("ANALYZE arriving_leads"))
         run(load("resolve_arriving_leads"))
         withheld = self._withhold(withhold, at) if withhold is not None else 0
+        run(_FORBIDDEN, {"do_not_call": DO_NOT_CALL})
         run(load("clashing_codes"))
         run(load("allocate_codes"))
         updated = self._update(scope, overwrite=overwrite) if touch else 0
