@@ -215,6 +215,15 @@ def test_a_number_without_meaning_is_still_a_lead_of_its_own(site: LeadSite) -> 
     assert site.take_in().rows_changed == 0
 
 
+@pytest.mark.parametrize("phone", ["0000000000", "9999999999", "1234567890", "11111111111"])
+def test_a_number_that_was_put_in_because_a_form_wanted_one_makes_no_two_people_one(site: LeadSite, phone: str) -> None:
+    site.lead(1, phone, first_name="Ada")
+    site.lead(2, phone, first_name="Ben")
+    assert site.take_in().created == 2
+    assert [site.brain_lead(number)["first_name"] for number in (1, 2)] == ["Ada", "Ben"]
+    assert site.take_in().rows_changed == 0
+
+
 def test_a_name_that_was_encoded_twice_arrives_readable(site: LeadSite) -> None:
     site.lead(1, "2125550101", first_name="José".encode().decode("cp1252"), last_name="Müller")
     site.take_in()

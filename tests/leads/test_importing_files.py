@@ -59,6 +59,7 @@ def test_each_bad_row_is_told_with_its_line_and_reason_and_the_rest_is_taken_in(
         b"phone,external_lead_id,name\n"
         b"2125550101,,Ada\n"
         b"not a number,,Ben\n"
+        b"9999999999,,Bob\n"
         b"\n"
         b'2125550102,,"Cleo\nof two lines"\n'
         b"2125550103,123,Dan\n"
@@ -71,10 +72,11 @@ def test_each_bad_row_is_told_with_its_line_and_reason_and_the_rest_is_taken_in(
     assert done.encoding == "utf-8-sig" or done.rejected
     told = rejects(done)
     assert told[0] == ["line", "reason", "row"]
-    assert [row[0] for row in told[1:]][:2] == ["3", "7"]
+    assert [row[0] for row in told[1:]][:3] == ["3", "4", "8"]
     assert "no phone number: 'not a number'" in told[1][1]
-    assert "13 digits" in told[2][1]
-    assert "4 fields where the header has 3" in told[3][1]
+    assert "no phone number: '9999999999'" in told[2][1]
+    assert "13 digits" in told[3][1]
+    assert "4 fields where the header has 3" in told[4][1]
     assert done.rows == done.rejected + done.repeated + done.created
     phones = {phone for (phone,) in ask(brain, "SELECT phone FROM leads")}
     assert {"2125550101", "2125550102", "2125550106", "2125550107"} <= phones

@@ -256,6 +256,21 @@ def test_a_list_of_another_campaign_gets_no_lead(intake: Intake, brain: Engine, 
     assert intake.dialer.codes() == {}
 
 
+@pytest.mark.parametrize("phone", ["+442071234567", "+12125550101999", "0000000000"])
+def test_a_number_that_this_dialer_would_dial_wrongly_is_not_pushed(intake: Intake, brain: Engine, phone: str) -> None:
+    add_lead(brain, 1, code=code(1), phone=phone)
+    assert intake.push().waiting == 1
+    assert intake.dialer.codes() == {}
+    # As the dialer has it already, with its own country code, it is linked all the same.
+    if phone.startswith("+44"):
+        assert "no number of the country +1" in one(brain, "SELECT reason FROM lead_pushes")
+        intake.dialer.lead(7, phone_code="44", phone_number="2071234567")
+        row = "'vici', 7, '442071234567', now()"
+        with brain.begin() as connection:
+            connection.exec_driver_sql(f"INSERT INTO vici_lead_links (instance, vici_lead_id, phone_key, seen_at) VALUES ({row})")
+        assert intake.push(NOON + timedelta(hours=6)).linked == 1
+
+
 def test_an_intake_that_is_switched_off_meanwhile_stops_the_push_and_loses_no_lead(intake: Intake, brain: Engine) -> None:
     for lead in range(1, 4):
         add_lead(brain, lead, code=code(lead), phone=f"212555000{lead}")

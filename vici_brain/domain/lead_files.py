@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from vici_brain.domain.identifiers import is_external_lead_id, normalised_phone
+from vici_brain.domain.identifiers import is_external_lead_id, is_filler, normalised_phone
 from vici_brain.domain.lead_import import PROFILE
 from vici_brain.domain.lead_text import mended
 from vici_brain.errors import ConfigurationError
@@ -91,7 +91,7 @@ class Header:
         values = {field: mended(row[place]) for field, place in self.places.items()}
         number = values["phone_number"]
         key = normalised_phone(values.get("phone_code"), number)
-        if key is None:
+        if key is None or is_filler(key):
             raise ValueError(f"no phone number: {number!r}" if number else "no phone number")
         code = values.get("code") or None
         if code is not None and not is_external_lead_id(code):

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from vici_brain.domain.identifiers import is_external_lead_id, normalised_phone
+from vici_brain.domain.identifiers import is_external_lead_id, is_filler, normalised_phone
 
 DO_NOT_CALL, UNKNOWN = "DO_NOT_CALL", "UNKNOWN"
 VICI_ORIGIN = "vici_import"
@@ -61,7 +61,9 @@ class ViciLead:
 
     @property
     def phone_key(self) -> str | None:
-        return normalised_phone(self.phone_code, self.phone_number)
+        """``None`` for what is no number, or one that nobody has: such leads are each their own."""
+        key = normalised_phone(self.phone_code, self.phone_number)
+        return None if key is None or is_filler(key) else key
 
 
 @dataclass(frozen=True, slots=True)

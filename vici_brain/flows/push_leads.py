@@ -19,7 +19,7 @@ from vici_brain.brain.lead_intake import intake_is_open
 from vici_brain.brain.lead_pushes import Candidate, LeadPushes, Pushed
 from vici_brain.brain.restrictions import Restricted, freed, keep_restrictions
 from vici_brain.brain.reviews import ReviewItem, put_up_for_review
-from vici_brain.domain.identifiers import is_external_lead_id, normalised_phone
+from vici_brain.domain.identifiers import is_external_lead_id, is_filler, is_of_country, normalised_phone
 from vici_brain.domain.recent_calls import DO_NOT_CALL, LastCall, Verdict, national_number
 from vici_brain.domain.write_back_policy import PushPolicy
 from vici_brain.errors import RetriableError
@@ -54,7 +54,7 @@ class PushResult:
     recently_called: int
     unknown: int
     waiting: int
-    """For a code, for a number, or because another dialer has the number."""
+    """For a code, for a number that this dialer can dial, or because another dialer has the number."""
     uncertain: int
     failed: int
     closed: bool = False
@@ -149,12 +149,13 @@ class _Push:
 
     def _one(self, lead: Candidate, verdict: Verdict, call: LastCall | None) -> None:
         now = self.work.clock()
-        if not is_external_lead_id(lead.code) or lead.phone_key is None or lead.holders != 1:
-            why = "no 13-digit external_lead_id of its own" if lead.phone_key else "no public phone number"
+        key = lead.phone_key if lead.phone_key and not is_filler(lead.phone_key) else None
+        if not is_external_lead_id(lead.code) or key is None or lead.holders != 1:
+            why = "no 13-digit external_lead_id of its own" if key else "no public phone number"
             self._settle(Pushed(lead.lead_id, "waiting", why, lead.code, None, now + LATER), "waiting")
             return
         try:
-            self._known_lead(lead, lead.phone_key, verdict, call, now)
+            self._known_lead(lead, key, verdict, call, now)
         except RetriableError as error:
             self.tally.errors_in_a_row += 1
             self._settle(Pushed(lead.lead_id, "uncertain", str(error), lead.code, None, now + SOON), "uncertain")
@@ -164,23 +165,26 @@ class _Push:
             self.tally.errors_in_a_row = 0
 
     def _known_lead(self, lead: Candidate, phone_key: str, verdict: Verdict, call: LastCall | None, now: datetime) -> None:
+        ours = is_of_country(phone_key, self.policy.phone_code)
         number = national_number(phone_key, self.policy.phone_code)
-        found = self._found(lead, number)
+        found = self._found(lead, number if ours else None)
         if not verdict.allowed:
             self._mark(lead, verdict, call, now)
         if found:
             self._link(lead, found, f"the dialer had this number as {', '.join(map(str, found))}", "linked", now)
         elif not verdict.allowed:
             self._block(lead, verdict, now)
-        elif lead.lead_id in self.elsewhere:
-            why = self.elsewhere[lead.lead_id]
+        elif not ours or lead.lead_id in self.elsewhere:
+            # Dialled with the dialer's own country code in front, a number of another country is somebody else's.
+            foreign = f"+{phone_key} is no number of the country +{self.policy.phone_code}, which this dialer is pushed leads of"
+            why = self.elsewhere.get(lead.lead_id, foreign)
             self._settle(Pushed(lead.lead_id, "waiting", why, lead.code, None, now + LATER), "waiting")
         elif self.order.dry_run:
             self.tally.states["added"] += 1
         else:
             self._add(lead, number, now)
 
-    def _found(self, lead: Candidate, number: str) -> tuple[int, ...]:
+    def _found(self, lead: Candidate, number: str | None) -> tuple[int, ...]:
         """The dialer's leads with this number: as Brain last read them, however it is written, and as the dialer finds them.
 
         What the mirror says is asked of the dialer again. An archived or deleted lead is none that could be called, so it does
@@ -190,7 +194,7 @@ class _Push:
             mirrored = LeadPushes(connection, self.instance).at_dialer([lead]).get(lead.lead_id, [])
         still = self.lookup.leads([each.vici_lead_id for each in mirrored if each.live and each.phone_key == lead.phone_key])
         same = {vici for vici, each in still.items() if normalised_phone(each.phone_code, each.phone_number) == lead.phone_key}
-        return tuple(sorted(same.union(self.work.adder.find(number))))
+        return tuple(sorted(same.union(self.work.adder.find(number) if number else ())))
 
     def _mark(self, lead: Candidate, verdict: Verdict, call: LastCall | None, now: datetime) -> None:
         if self.order.dry_run:
