@@ -224,6 +224,17 @@ def test_a_number_that_was_put_in_because_a_form_wanted_one_makes_no_two_people_
     assert site.take_in().rows_changed == 0
 
 
+def test_a_number_of_another_country_keeps_its_country(site: LeadSite) -> None:
+    site.lead(1, "2071234567", phone_code="44")
+    site.lead(2, "2071234567")
+    site.lead(3, "02071234567", phone_code="44")
+    assert site.take_in().created == 2
+    # Without its country code the first would be called, and matched, as somebody in Maine.
+    assert [site.brain_lead(number)["phone"] for number in (1, 2, 3)] == ["+442071234567", "2071234567", "+442071234567"]
+    assert one(site.brain, "SELECT count(DISTINCT normalised_phone('1', phone)) FROM leads") == 2
+    assert site.take_in().rows_changed == 0
+
+
 def test_a_name_that_was_encoded_twice_arrives_readable(site: LeadSite) -> None:
     site.lead(1, "2125550101", first_name="José".encode().decode("cp1252"), last_name="Müller")
     site.take_in()

@@ -101,7 +101,7 @@ def merged(leads: Sequence[ViciLead], statuses: Mapping[str, str] = CRM_STATUS) 
     return MergedLead(
         leader.vici_lead_id,
         tuple(sorted(lead.vici_lead_id for lead in ordered)),
-        leader.phone_number,
+        phone_in_brain(leader),
         leader.phone_key,
         codes[0] if codes else None,
         leader.status,
@@ -112,6 +112,12 @@ def merged(leads: Sequence[ViciLead], statuses: Mapping[str, str] = CRM_STATUS) 
         max((lead.last_call for lead in ordered if lead.last_call), default=None),
         profile,
     )
+
+
+def phone_in_brain(lead: ViciLead) -> str:
+    """The number as written, where it means the same without ``phone_code``, which Brain's leads have not; else with ``+``."""
+    key = lead.phone_key
+    return lead.phone_number if key is None or normalised_phone("1", lead.phone_number) == key else f"+{key}"
 
 
 def status_after(current: str | None, news: str, *, written_before: str | None) -> str | None:
