@@ -16,6 +16,7 @@ from vici_brain.brain.lead_imports import imports
 from vici_brain.brain.lead_intake import intake, turn
 from vici_brain.errors import ConfigurationError
 from vici_brain.flows import rollback_import as rollback_flow
+from vici_brain.flows.import_csv import CsvOrder, import_csv
 from vici_brain.flows.rollback_import import read_snapshot, rollback_import
 
 pytestmark = pytest.mark.mariadb
@@ -67,6 +68,25 @@ def test_the_emergency_rehearsed_from_end_to_end(site: LeadSite, tmp_path: Path)
     again = site.take_in()
     assert (again.created, again.updated, again.linked, again.matched_calls) == (1, 1, 2, 2)
     assert ask(site.brain, "SELECT phone, status, external_lead_id ~ '^[0-9]{13}$' FROM leads ORDER BY phone") == imported
+
+
+def test_a_file_is_taken_back_as_an_import_of_a_dialer_is(site: LeadSite, tmp_path: Path) -> None:
+    add_lead(site.brain, 7, phone="2125550107", code=CODE)
+    site.lead(1, "2125550101", status="DNC")
+    site.take_in("Retent")
+    land(site.brain, [raw_row(key="c.1", vici_lead_id=1, phone_number="")])
+    before = [ask(site.brain, statement) for statement in (LEADS, "SELECT vici_lead_id, lead_id FROM vici_lead_links ORDER BY 1")]
+    file = tmp_path / "leads.csv"
+    file.write_text("phone,first name\n2125550107,Ada\n2125550101,Ben\n2125550102,Cleo\n")
+    done = import_csv(site.brain, CsvOrder(file, "somebody", match_vici=True, update_existing=True, instances=("vici",)))
+    assert (done.created, done.updated, done.linked, done.matched_calls) == (2, 1, 1, 1)
+    assert done.import_id is not None
+    back = rollback_import(site.brain, done.import_id, tmp_path, "somebody", apply=True)
+    assert (back.counts.cleared, back.counts.restored, back.counts.unlinked, back.counts.orphaned_calls) == (2, 1, 1, 1)
+    after = [ask(site.brain, statement) for statement in (LEADS, "SELECT vici_lead_id, lead_id FROM vici_lead_links ORDER BY 1")]
+    assert after == before
+    with pytest.raises(ConfigurationError, match="intake of leads is stopped"):
+        import_csv(site.brain, CsvOrder(file, "somebody"))
 
 
 def test_leads_that_somebody_changed_or_uses_stay_and_are_told(site: LeadSite, tmp_path: Path) -> None:
