@@ -64,7 +64,8 @@ def lead_links(instance: str) -> dg.AssetsDefinition:
         policy = connections.settings.leads
         with as_failures(context):
             campaigns, scope = tuple(config.campaigns) or policy.campaigns, config.scope(policy.sweep_rows)
-            order = ImportOrder(campaigns, trigger_of(context.run.tags), "dagster", scope, context.run.run_id)
+            shared = not config.campaigns and len(connections.settings.dialers) > 1
+            order = ImportOrder(campaigns, trigger_of(context.run.tags), "dagster", scope, context.run.run_id, shared=shared)
             done = import_leads(replace(connections.syncing(instance), dry_run=config.dry_run), order, tell)
         return dg.MaterializeResult(metadata=as_metadata(done, without=("instance",)))
 

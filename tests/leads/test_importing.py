@@ -12,6 +12,7 @@ from sqlalchemy import Engine, text
 from vici_brain.brain.reviews import ReviewQueue
 from vici_brain.domain.identifiers import is_external_lead_id
 from vici_brain.errors import ConfigurationError
+from vici_brain.flows.import_leads import ImportOrder, import_leads
 
 pytestmark = pytest.mark.mariadb
 
@@ -321,6 +322,14 @@ def test_a_campaign_without_a_list_and_a_stopped_intake_are_refused(site: LeadSi
     with pytest.raises(ConfigurationError, match=r"the intake of leads is stopped .*rolled back.*lead-intake open"):
         site.take_in()
     assert site.count("leads") == 0
+
+
+def test_of_the_campaigns_of_several_dialers_one_need_not_have_all(site: LeadSite) -> None:
+    site.lead(1, "2125550101")
+    sync = site.syncing()
+    done = import_leads(sync, ImportOrder(("Auto2", "Auto3"), "test", "somebody", shared=True))
+    sync.dialer.engine.dispose()
+    assert (done.created, done.absent_campaigns) == (1, ("Auto3",))
 
 
 def test_two_dialers_share_the_lead_of_one_number(site: LeadSite) -> None:

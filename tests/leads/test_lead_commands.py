@@ -83,6 +83,7 @@ def test_a_file_at_the_keyboard(brain: Engine, brain_url: str, tmp_path: Path) -
     [
         (("import-to-brain", "--campaigns", " , "), "names none"),
         (("import-to-brain", "--campaigns", "A", "--limit", "1", "--phone", "1"), "either --limit or --phone"),
+        (("import-to-brain", "--campaigns", "A", "--phone", "Ada"), "'Ada' is no phone number"),
         (("lead-intake", "ajar"), "can be turned to open"),
         (("import-csv", "leads.csv", "--column", "phone"), "names no column"),
     ],

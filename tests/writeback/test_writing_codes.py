@@ -358,6 +358,17 @@ def test_two_runs_at_once_and_no_campaign_are_refused(dialer: WritableDialer, br
         run(dialer, brain, writer, CodeOrder((" ",), "test"))
 
 
+def test_a_campaign_that_the_dialer_has_not_is_no_empty_walk(
+    dialer: WritableDialer, brain: Engine, writer: SqlCodeWriter
+) -> None:
+    linked_lead(brain, dialer, 1)
+    with pytest.raises(ConfigurationError, match="no list of campaign solr; it has lists of OTHER, SOLAR"):
+        run(dialer, brain, writer, CodeOrder(("Solr", "Solar"), "test"))
+    assert dialer.codes() == {1: None}
+    # Of several dialers' campaigns one need not have all.
+    assert run(dialer, brain, writer, CodeOrder(("Solr", "Solar"), "test", shared=True)).updated == 1
+
+
 def test_a_dialer_whose_agents_cannot_be_seen_is_not_written_to(
     dialer: WritableDialer, brain: Engine, writer: SqlCodeWriter
 ) -> None:

@@ -30,6 +30,7 @@ Instances = Annotated[
     list[str] | None,
     typer.Option("--instance", "-i", help="Only this dialer; may be repeated. Default: all that are configured."),
 ]
+_SHORTEST = 6
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Read and count, but write nothing.")]
 
 
@@ -70,8 +71,11 @@ def import_to_brain(
         raise typer.BadParameter("--campaigns names none")
     if limit is not None and phone is not None:
         raise typer.BadParameter("give either --limit or --phone")
-    order = ImportOrder(names, "cli", _actor(), LeadScope(limit=limit, phone=phone))
+    if phone is not None and sum(character.isdecimal() for character in phone) < _SHORTEST:
+        raise typer.BadParameter(f"{phone!r} is no phone number; write 2125550101 or +442071234567")
     with _opened() as (settings, brain):
+        shared = len(instance or settings.dialers) > 1
+        order = ImportOrder(names, "cli", _actor(), LeadScope(limit=limit, phone=phone), shared=shared)
 
         def work(name: str) -> None:
             with _steps(name) as on_step:

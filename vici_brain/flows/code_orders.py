@@ -26,6 +26,8 @@ class CodeOrder:
     due_only: bool = False
     dry_run: bool = False
     run_id: str | None = None
+    shared: bool = False
+    """The campaigns are those of several dialers, of which this one need not have all."""
 
     @property
     def chosen(self) -> frozenset[str]:

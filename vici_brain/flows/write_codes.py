@@ -23,6 +23,7 @@ from vici_brain.errors import ConfigurationError, RetriableError
 from vici_brain.flows.code_orders import CodeOrder, CodeResult, CodeWriting, Tally
 from vici_brain.flows.code_reviews import LOST, ask_about_conflicts, ask_about_lost
 from vici_brain.vici.lead_lookup import LeadLookup
+from vici_brain.vici.lead_reader import absent_campaigns
 from vici_brain.vici.lead_writer import CodeWrite, CodeWriter
 
 AFTER_A_CALL = timedelta(minutes=15)
@@ -46,6 +47,8 @@ def write_codes(work: CodeWriting, order: CodeOrder) -> CodeResult:
             if not intake_is_open(connection):
                 return Tally(closed=True).result()
         with Journal(work.brain).entry(identity, dry_run=order.dry_run) as entry, work.dialer.session(work.clock) as session:
+            if not order.due_only:
+                absent_campaigns(session, sorted(order.chosen), shared=order.shared)
             pass_ = _Pass(work, order, LeadLookup(session))
             try:
                 pass_.run()
