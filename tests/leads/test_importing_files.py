@@ -276,6 +276,15 @@ def test_a_file_without_a_usable_header_is_refused(brain: Engine, tmp_path: Path
         take(brain, tmp_path / "leads.csv", content)
 
 
+def test_how_far_a_file_was_read_is_told_up_to_its_end(brain: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(flow, "BATCH", 1_000)
+    (tmp_path / "leads.csv").write_text("phone,name\n" + "".join(f"212{555_0000 + n:07},{'x' * 40}\n" for n in range(2_500)))
+    heard: list[int] = []
+    import_csv(brain, CsvOrder(tmp_path / "leads.csv", "somebody", dry_run=True), heard.append)
+    assert heard == sorted(heard)
+    assert (heard[0] > 0, len(heard), heard[-1]) == (True, 4, (tmp_path / "leads.csv").stat().st_size)
+
+
 def test_a_file_that_is_not_there_is_said_in_one_line(brain: Engine, tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match=r"leads\.csv cannot be read: No such file"):
         import_csv(brain, CsvOrder(tmp_path / "leads.csv", "somebody"))

@@ -79,6 +79,7 @@ class CsvLeads:
             try:
                 row = next(rows)
             except StopIteration:
+                self.position = self._file.buffer.tell()  # type: ignore[attr-defined]
                 return
             except csv.Error as error:
                 self._reject(line, f"from here to line {rows.line_num} no row: {error}", [])

@@ -143,6 +143,7 @@ def _take(
             tally.repeated += len(batch) - written.leads
             tally.written += written
             on_bytes(reader.position)
+        on_bytes(reader.position)
     tally.rows, tally.rejected = reader.rows, reader.rejected
     return tally
 
