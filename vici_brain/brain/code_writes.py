@@ -51,7 +51,7 @@ _OPEN_REVIEWS = text("""
     SELECT entity_key FROM manual_review_queue
     WHERE reason = :reason AND entity_type = 'vici_lead' AND entity_key = ANY(:keys) AND status IN ('pending', 'in_progress')
 """)
-# Over manual_review_queue_entity.
+# Over manual_review_queue_by_entity.
 _ANSWERED = text("""
     SELECT entity_key, context ->> 'held' AS held, context ->> 'code' AS code FROM manual_review_queue
     WHERE reason = 'vendor_code_conflict' AND entity_type = 'vici_lead' AND entity_key = ANY(:keys)

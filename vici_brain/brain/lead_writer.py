@@ -33,7 +33,7 @@ _ANSWERED = text("""
     WHERE reason = 'lead_deleted_in_brain' AND entity_type = 'lead' AND entity_key = ANY(:keys)
       AND status NOT IN ('pending', 'in_progress')
 """)
-# Over manual_review_queue_entity.
+# Over manual_review_queue_by_entity.
 _ANSWERED_CLASHES = text("""
     SELECT entity_key, context ->> 'vendor_lead_code' AS code FROM manual_review_queue
     WHERE reason = 'vendor_code_of_another_lead' AND entity_type = 'lead' AND entity_key = ANY(:keys)
