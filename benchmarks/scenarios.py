@@ -95,6 +95,9 @@ def crowd(vici_url: str, brain: Engine) -> None:
     with brain.begin() as connection:
         connection.execute(text(_FORGET_CALLS), _SPAN)
         connection.execute(text(_FORGET_PROOFS), _SPAN)
+    # Else every new row would first be told from the dead one of its key.
+    with brain.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.execute(text("VACUUM vici_call_logs, call_log_proofs"))
 
 
 _IN_PEAK = "SELECT count(*) FROM vicidial_log WHERE call_date >= '2026-10-14 13:00:00' AND call_date < '2026-10-14 13:05:00'"

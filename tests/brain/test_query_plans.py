@@ -9,7 +9,7 @@ import pytest
 from builders import NOON, minutes
 from sqlalchemy import Connection, Engine, text
 
-from vici_brain.brain import ledger, matches, overview
+from vici_brain.brain import calls, ledger, matches, overview
 from vici_brain.brain.sql import load
 
 ROWS = 30_000
@@ -152,13 +152,32 @@ def test_every_statement_walks_its_index_and_scans_no_large_table(busy: Connecti
     assert wrong == {}
 
 
-def test_a_page_of_calls_read_again_is_looked_up_and_no_table_is_read_for_it(busy: Connection) -> None:
+@pytest.mark.parametrize("name", ["arriving_calls", "keep_history", "reopen_buckets", "keep_over_archive"])
+def test_a_page_of_calls_read_again_is_looked_up_and_no_table_is_read_for_it(busy: Connection, name: str) -> None:
     """A quarter of the table in one slice: to read it all would look cheaper than to look so many rows up."""
-    busy.execute(text("INSERT INTO placed_calls SELECT * FROM vici_call_logs WHERE instance = 'vici' OFFSET 20 LIMIT 7000"))
-    busy.execute(text("ANALYZE placed_calls"))
-    found = plan_of(busy, load("arriving_calls"))
+    for staged in ("placed_calls", "arriving_calls"):
+        busy.execute(text(f"INSERT INTO {staged} SELECT * FROM vici_call_logs WHERE instance = 'vici' OFFSET 20 LIMIT 7000"))
+        busy.execute(text(f"ANALYZE {staged} (instance, source_table, source_key)"))
+    busy.execute(calls._PREFER_LOOK_UPS)
+    found = plan_of(busy, load(name))
     assert ("Index Scan", "vici_call_logs", "vici_call_logs_pkey") in found
     assert not [step for step in found if step[0] == "Seq Scan" and step[1] in LARGE]
+
+
+@pytest.mark.parametrize("name", ["reopen_buckets", "reopen_buckets_of_placed"])
+def test_touched_buckets_are_looked_up_in_a_ledger_of_which_nothing_is_known(busy: Connection, name: str) -> None:
+    busy.execute(text("DELETE FROM pg_statistic WHERE starelid = 'call_log_proofs'::regclass"))
+    busy.execute(text("UPDATE pg_class SET reltuples = -1, relpages = 0 WHERE oid = 'call_log_proofs'::regclass"))
+    scope = {"instance": "vici", "source_table": "vicidial_log"}
+    said = busy.execute(text("EXPLAIN (FORMAT JSON) " + str(load(name))), scope).scalar_one()
+    (plan,) = json.loads(said) if isinstance(said, str) else said
+    reads = [
+        each
+        for each in nodes(plan["Plan"])
+        if each.get("Relation Name") == "call_log_proofs" and each["Node Type"] != "ModifyTable"
+    ]
+    assert len(reads) == 2
+    assert all("bucket_start" in each.get("Index Cond", "") for each in reads)
 
 
 def test_a_verdict_reads_the_ledger_of_its_own_window_alone(busy: Connection) -> None:

@@ -44,6 +44,9 @@ _IS_FRESH = text("""
         WHERE instance = :instance AND source_table = :source_table AND bucket_start >= :start AND bucket_start < :end
     ) AND NOT EXISTS (SELECT FROM purged_orphan_calls WHERE instance = :instance)
 """)
+_PREFER_LOOK_UPS = text("SELECT set_config('enable_hashjoin', 'off', true), set_config('enable_mergejoin', 'off', true)")
+_AS_BEFORE = text("SELECT set_config('enable_hashjoin', 'on', true), set_config('enable_mergejoin', 'on', true)")
+_REACHES_OUT = text("SELECT EXISTS (SELECT FROM placed_calls WHERE called_at < :start OR called_at >= :end)")
 _LAND_MISSING = text(
     load("land_new_calls").text.replace(
         "RETURNING lead_id", "ON CONFLICT (instance, source_table, source_key) DO NOTHING RETURNING lead_id"
@@ -119,7 +122,7 @@ class Landing:
         """Merges what was staged; ``ledger`` names the whole buckets that this slice covered, ``None`` if it covered none."""
         read = int(self._connection.scalar(text("SELECT count(DISTINCT source_key) FROM staged_calls")) or 0)
         placed = self._run(load("place_calls"))
-        counts = self._land_new(read) if self._is_fresh(ledger) else MergeCounts(read)
+        counts = self._land_new(read, ledger) if ledger and self._is_fresh(ledger) else MergeCounts(read)
         if counts.new < placed:
             counts += self._merge_known(placed - counts.new)
         quarantined = self._quarantine(read - placed)
@@ -127,19 +130,23 @@ class Landing:
             self._connection.execute(load("record_buckets"), self._scope | {"start": ledger.start, "end": ledger.end})
         return replace(counts, quarantined=quarantined)
 
-    def _is_fresh(self, ledger: Window | None) -> bool:
+    def _is_fresh(self, ledger: Window) -> bool:
         """Whether this is the first read of much: then nearly every row is new, and looking for it first is in vain."""
-        if ledger is None or self._staged < _MANY:
+        if self._staged < _MANY:
             return False
         return bool(self._connection.scalar(_IS_FRESH, self._scope | {"start": ledger.start, "end": ledger.end}))
 
-    def _land_new(self, read: int) -> MergeCounts:
+    def _land_new(self, read: int, ledger: Window) -> MergeCounts:
         """Puts in what is not held yet, each call with its lead; what is held already is left to the careful merge.
 
-        A row that may meet its like is written in two steps, a quarter dearer than in one; so it is first taken for granted that
-        none does.
+        A row that may meet its like is written in two steps, a quarter dearer than in one. So it is taken for granted that none
+        does, unless some rows lie beside what was never read, as those of the minute of overlap do.
         """
         self._run(load("reopen_buckets_of_placed"))
+        around = {"start": ledger.start, "end": ledger.end}
+        if self._connection.scalar(_REACHES_OUT, self._scope | around):
+            landed = self._connection.execute(_LAND_MISSING, self._scope).one()
+            return MergeCounts(read, landed.calls, matched=landed.matched)
         try:
             with self._connection.begin_nested():
                 landed = self._connection.execute(load("land_new_calls"), self._scope).one()
@@ -153,6 +160,8 @@ class Landing:
         """Merges the ``placed`` rows of which some are held: only what says something new is written."""
         if self._staged >= _MANY:
             self._run("ANALYZE placed_calls (instance, source_table, source_key)")
+        # Every statement from here on looks its rows up by the key; of a middling table the planner would rather read the whole.
+        self._connection.execute(_PREFER_LOOK_UPS)
         return_changed(self._connection, self._scope)
         self._connection.execute(_TEMPORARY["arriving_calls"])
         arriving = self._run(load("arriving_calls"))
@@ -161,6 +170,7 @@ class Landing:
             self._run(load("reopen_buckets"))
         merged = self._run(load("merge_calls")) if arriving else 0
         archived = int(self._connection.execute(load("keep_over_archive"), self._scope).scalar_one()) if self._archived else 0
+        self._connection.execute(_AS_BEFORE)
         return MergeCounts(0, max(0, merged - updated), updated + archived, placed - merged - archived)
 
     def _quarantine(self, timeless: int) -> int:
