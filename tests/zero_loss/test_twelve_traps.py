@@ -12,6 +12,8 @@ from builders import add_lead, ask, one
 from dialer_site import Site, site
 from sqlalchemy import Engine
 
+from vici_brain.brain.overview import Overview
+
 pytestmark = pytest.mark.mariadb
 
 
@@ -104,6 +106,42 @@ def test_trap_6_rows_that_grow_old_at_the_dialer_stay_calls_for_ever(dialer: Sit
     dialer.system.weekly()
     assert vanished(dialer.brain) == [("1749571320.1", "expired", None)]
     assert ("1749571320.1",) in ask(dialer.brain, "SELECT source_key FROM orphan_call_logs")
+
+
+def test_trap_6_a_table_that_is_emptied_into_an_archive_nobody_may_read_takes_no_call_away(dialer: Site) -> None:
+    """The login has no right to the archive: to it, every call of the day is gone every night."""
+    for minute in (1, 2, 3):
+        dialer.call(minute)
+    dialer.run_until(6)
+    dialer.archive(dialer.at(1000))
+    dialer.run("RENAME TABLE vicidial_log_archive TO out_of_sight")
+    for minute, status in ((7, "NA"), (8, "PU")):
+        dialer.call(minute, f"8{minute}.1", status=status)
+    dialer.run_until(11)
+    dialer.remove("88.1")
+    dialer.run_until(16)
+    assert [row[1] for row in vanished(dialer.brain)] == ["expired"] * 3 + ["deleted"]
+    assert one(dialer.brain, "SELECT count(*) FROM orphan_call_logs") == 4
+    assert sum(day.calls for day in Overview(dialer.brain).of_instance("vici", dialer.zone, dialer.now).days) == 4
+    dialer.run("RENAME TABLE out_of_sight TO vicidial_log_archive")
+    ends_equal(dialer)
+    assert [row[1] for row in vanished(dialer.brain)] == ["deleted"]
+
+
+@pytest.mark.parametrize("archived", [False, True], ids=["no archive", "an archive of earlier calls"])
+def test_trap_6_a_truncated_table_takes_no_call_away(dialer: Site, archived: bool) -> None:
+    for minute in (1, 2):
+        dialer.call(minute)
+    dialer.run_until(6)
+    if archived:
+        dialer.archive(dialer.at(1.5))
+    dialer.call(7)
+    dialer.run_until(11)
+    dialer.run("TRUNCATE vicidial_log")
+    dialer.run_until(16)
+    ends_equal(dialer)
+    assert {row[1] for row in vanished(dialer.brain)} == {"expired"}
+    assert one(dialer.brain, "SELECT count(*) FROM orphan_call_logs") == 3
 
 
 def test_trap_8_passages_are_counted_once_each_and_the_call_once(dialer: Site) -> None:

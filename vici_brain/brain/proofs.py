@@ -84,6 +84,19 @@ class Verdict:
     """Buckets whose rows all stand in the dialer's archive."""
 
 
+@dataclass(frozen=True, slots=True)
+class Disappearance:
+    """What tells why calls are gone: when that was noticed, and what the dialer still shows.
+
+    Stamps are dated by Brain's clock; how old a call had become is told by the dialer's.
+    """
+
+    gone_at: datetime
+    dialer_now: datetime
+    shown: Sequence[tuple[str, str | None]]
+    """The wall times between which each copy of the table still has calls; ``None``: up to now."""
+
+
 class ProofStore:
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
@@ -120,15 +133,14 @@ class ProofStore:
         with brain_errors(), self.engine.connect() as connection:
             return {row.source_key: row.row_crc for row in connection.execute(_KEYS, scope.over(window))}
 
-    def vanish(self, scope: Scope, keys: Sequence[str], gone_at: datetime, dialer_now: datetime) -> dict[str, int]:
-        """Stamps calls that are gone at the dialer; how many by reason (``rewritten``, ``deleted``, ``expired``).
-
-        Stamps are dated by Brain's clock; how old a call had become is told by the dialer's.
-        """
+    def vanish(self, scope: Scope, keys: Sequence[str], seen: Disappearance) -> dict[str, int]:
+        """Stamps calls that are gone at the dialer; how many by reason (``rewritten``, ``deleted``, ``expired``)."""
         if not keys:
             return {}
-        values = {"instance": scope.instance, "source_table": scope.source_table, "keys": list(keys), "gone_at": gone_at}
-        values["dialer_now"] = dialer_now
+        values = {"instance": scope.instance, "source_table": scope.source_table, "keys": list(keys), "gone_at": seen.gone_at}
+        values["dialer_now"] = seen.dialer_now
+        values["shown_from"] = [first for first, _ in seen.shown]
+        values["shown_until"] = [last or "infinity" for _, last in seen.shown]
         counts: dict[str, int] = {}
         with brain_errors(), self.engine.begin() as connection:
             for reason in connection.scalars(load("vanish_calls"), values):

@@ -18,7 +18,7 @@ from vici_brain.brain.calls import CallStore, MergeCounts
 from vici_brain.brain.database import brain_now, lane
 from vici_brain.brain.journal import Journal, SyncIdentity
 from vici_brain.brain.matches import MatchStore
-from vici_brain.brain.proofs import ProofStore, Scope, Verdict
+from vici_brain.brain.proofs import Disappearance, ProofStore, Scope, Verdict
 from vici_brain.domain.proof import TOLERANCE, BucketSum, Difference, compare
 from vici_brain.domain.windows import BUCKET, Window, floor_to
 from vici_brain.flows.match_calls import match_window
@@ -165,9 +165,15 @@ class _Work:
             keys = list(self._proofs.rows(scope, stretch))
             present = self._source.present(table, keys)
             gone = [key for key in keys if key not in present]
-            for reason, count in self._proofs.vanish(scope, gone, brain_now(self._brain), self._session.utc_now()).items():
-                self.vanished[reason] = self.vanished.get(reason, 0) + count
+            self._vanish(table, scope, gone)
         return self.compare(table, window)
+
+    def _vanish(self, table: CallTable, scope: Scope, gone: list[str]) -> None:
+        if not gone:
+            return
+        at = Disappearance(brain_now(self._brain), self._session.utc_now(), self._source.spans(table))
+        for reason, count in self._proofs.vanish(scope, gone, at).items():
+            self.vanished[reason] = self.vanished.get(reason, 0) + count
 
     def samples(self, difference: Difference) -> tuple[str, ...]:
         """Keys that make a bucket differ, each with what is wrong with it; asks both sides for the rows of that bucket."""

@@ -40,7 +40,7 @@ from vici_brain.domain.windows import Window
 from vici_brain.vici import schema
 
 # A year no dialer has lived in: what sorts before it is a zero date.
-_FIRST_DATE = "1000-01-01 00:00:00"
+FIRST_DATE = "1000-01-01 00:00:00"
 _FIRST_EPOCH = 946_684_800
 _SEPARATOR = "\x1f"
 _NULL_MARK = "\\N"
@@ -148,7 +148,7 @@ def undated(source: Table, bounds: Bounds) -> ColumnElement[bool]:
     spans += [(f"{year}-00-00", f"{year}-01-01") for year in {year for year, _ in months}]
     partial = [and_(date >= f"{low} 00:00:00", date < f"{high} 00:00:00") for low, high in sorted(spans)]
     return and_(
-        or_(source.c.call_date.is_(None), date < _FIRST_DATE, *partial),
+        or_(source.c.call_date.is_(None), date < FIRST_DATE, *partial),
         or_(epoch.is_(None), epoch < _FIRST_EPOCH, and_(epoch >= bounds.epochs[0], epoch < bounds.epochs[1])),
     )
 

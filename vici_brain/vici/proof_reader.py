@@ -30,7 +30,17 @@ from sqlalchemy.types import NullType
 
 from vici_brain.domain.proof import TOLERANCE, BucketSum, Piece, is_regular, pieces
 from vici_brain.domain.windows import Window
-from vici_brain.vici.call_reader import CALL_TABLES, Bounds, CallTable, calls_per_hour, not_live, row_crc, undated, wall_text
+from vici_brain.vici.call_reader import (
+    CALL_TABLES,
+    FIRST_DATE,
+    Bounds,
+    CallTable,
+    calls_per_hour,
+    not_live,
+    row_crc,
+    undated,
+    wall_text,
+)
 from vici_brain.vici.dialer import DialerSession
 
 BUCKET_SECONDS = 300
@@ -121,6 +131,15 @@ class SourceSums:
                     found.setdefault(str(key), int(str(crc)))
         return found
 
+    def spans(self, table: CallTable) -> list[tuple[str, str | None]]:
+        """The wall times that the live rows and the archived ones reach from and up to; the live ones up to now (``None``)."""
+        found: list[tuple[str, str | None]] = []
+        for archive in self._copies(table):
+            ((first, last),) = self._session.fetch(first_and_last(table, archive=archive))
+            if first is not None:
+                found.append((str(first), str(last) if archive else None))
+        return found
+
     def _copies(self, table: CallTable) -> tuple[bool, ...]:
         return (False, True) if table.archive.name in self._session.present else (False,)
 
@@ -155,6 +174,13 @@ def keys_present(table: CallTable, keys: Sequence[str | int], *, archive: bool) 
     """``(key, CRC32)`` of those of ``keys`` that the dialer has, by primary key."""
     source = table.archive if archive else table.live
     return select(source.c[table.key], row_crc(source)).where(source.c[table.key].in_(keys))
+
+
+def first_and_last(table: CallTable, *, archive: bool) -> Select[*tuple[Any, ...]]:
+    """The wall times of the oldest and of the newest row that has one: both ends of the index on call_date."""
+    date = type_coerce((table.archive if archive else table.live).c.call_date, String)
+    ends = [select(cast(end(date), String)).where(date >= FIRST_DATE).scalar_subquery() for end in (func.min, func.max)]
+    return select(*ends)
 
 
 def _regular(statement: Select[*tuple[Any, ...]], source: Table, piece: Piece, *, sqlite: bool) -> Select[*tuple[Any, ...]]:
