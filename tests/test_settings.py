@@ -85,6 +85,7 @@ password_env = "WEST_PASSWORD"
 slice_minutes = 15
 page_rows = 1000
 statement_seconds = 3
+replication_channel = "west"
 [[dialers]]
 name = "demo"
 time_zone = "UTC"
@@ -100,6 +101,7 @@ def test_several_dialers_come_from_the_file_and_their_secrets_from_variables(loa
     assert east.engine.url.password == "hunter2"
     assert (west.engine.url.host, west.engine.url.password) == ("west.example.com", "p@ss:w/rd")
     assert (west.policy.slice_length, west.policy.page_rows, west.policy.statement_seconds) == (timedelta(minutes=15), 1000, 3)
+    assert (east.policy.replication_channel, west.policy.replication_channel) == (None, "west")
     assert demo.engine.url.get_backend_name() == "sqlite"
 
 

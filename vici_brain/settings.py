@@ -183,7 +183,12 @@ def _write_access(policy: WriteBackPolicy | None, given: Mapping[str, str]) -> W
 
 
 def _dialer(table: DialerTable, given: Mapping[str, str]) -> DialerSettings:
-    policy = ReadPolicy(timedelta(minutes=table.slice_minutes), table.page_rows, table.statement_seconds)
+    policy = ReadPolicy(
+        timedelta(minutes=table.slice_minutes),
+        table.page_rows,
+        table.statement_seconds,
+        replication_channel=table.replication_channel,
+    )
     if table.database_url_env is not None:
         url = given.get(table.database_url_env)
         return DialerSettings(table.name, table.time_zone, _secret(url), "" if url else table.database_url_env, policy)

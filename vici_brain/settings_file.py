@@ -60,6 +60,7 @@ class DialerTable(_Strict):
     """A multiple of the ledger's 5 minutes: a bucket that no slice holds whole would never count as read."""
     page_rows: Annotated[int, Field(ge=100, le=50_000)] = 5_000
     statement_seconds: Annotated[int, Field(ge=1, le=60)] = 5
+    replication_channel: str | None = None
     write_back: WriteBackPolicy | None = None
 
     @model_validator(mode="after")

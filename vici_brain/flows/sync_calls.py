@@ -59,6 +59,7 @@ class CallSync:
     seconds: float
     peak_memory_mb: float
     clock_skew_seconds: float
+    replica_behind_seconds: float
     slow: bool
     notices: tuple[str, ...] = ()
 
@@ -223,8 +224,9 @@ def _read_into(
         seconds=round(seconds, 3),
         peak_memory_mb=peak_memory_mb(),
         clock_skew_seconds=round(read.clock_skew_seconds, 3),
+        replica_behind_seconds=read.behind_seconds,
         slow=seconds > sync.slow_seconds,
-        notices=(*read.warnings, *(f"no table {name}: nothing archived to read" for name in read.missing_tables)),
+        notices=tuple(_notices(read)),
     )
     entry.count(**{name: getattr(result, name) for name in READ_COUNTERS}, rows_matched=read.counts.matched)
     entry.details.update(
@@ -234,6 +236,14 @@ def _read_into(
         buckets_proven=result.buckets_proven, buckets_differing=result.buckets_differing, vanished=dict(proof.vanished)
     )
     return result
+
+
+def _notices(read: ReadResult) -> Iterator[str]:
+    yield from read.warnings
+    if read.behind_seconds:
+        until = f"{read.window.end:%Y-%m-%d %H:%M:%S} UTC"
+        yield f"the replica is {read.behind_seconds:.0f} s behind its dialer: it was read up to {until}"
+    yield from (f"no table {name}: nothing archived to read" for name in read.missing_tables)
 
 
 def _prove_into(sync: Syncing, read: ReadResult) -> ProofResult:
