@@ -3,6 +3,7 @@
 Each ends under the oracle's rules: equal by key and content, proven by the ledger, and unchanged by another run.
 """
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,6 +14,7 @@ from dialer_site import Site, site
 from sqlalchemy import Engine
 
 from vici_brain.brain.overview import Overview
+from vici_brain.settings import PROJECT
 
 pytestmark = pytest.mark.mariadb
 
@@ -168,11 +170,35 @@ def test_bonus_more_rows_than_a_page_all_land(dialer: Site) -> None:
 
 @pytest.mark.parametrize(
     "scene",
-    [traps.status_that_settles_hours_later, traps.key_that_is_rewritten, traps.archive_with_stale_copies, traps.inbound_chain],
+    [
+        traps.outage_of_11_minutes,
+        traps.outage_of_37_minutes,
+        traps.outage_of_6_hours,
+        traps.outage_of_8_days,
+        traps.replica_that_is_400_seconds_behind,
+        traps.call_that_is_committed_late,
+        traps.hour_that_comes_twice,
+    ],
     ids=lambda scene: scene.__name__,
 )
+def test_what_did_not_run_or_came_late_costs_no_call(scene: traps.Scene, dialer: Site) -> None:
+    scene(dialer)
+    ends_equal(dialer)
+    assert vanished(dialer.brain) == []
+
+
+# Without those that differ from another one only in size.
+SCENES = [scene for scene in traps.TRAPS if scene not in {traps.more_rows_than_a_page, traps.outage_of_11_minutes}]
+
+
+@pytest.mark.parametrize("scene", SCENES, ids=lambda scene: scene.__name__)
 def test_the_same_holds_on_innodb(scene: traps.Scene, mariadb_url: str, brain: Engine) -> None:
     with site(mariadb_url, brain, storage="InnoDB") as dialer:
         dialer.before_tick = dialer.oracle.watch
         scene(dialer)
         ends_equal(dialer)
+
+
+def test_each_of_the_twelve_traps_has_tests_of_its_name() -> None:
+    source = "".join(file.read_text(encoding="utf-8") for file in (PROJECT / "tests").rglob("test_*.py"))
+    assert {int(number) for number in re.findall(r"def test_trap_(\d+)_", source)} == set(range(1, 13))
