@@ -62,6 +62,11 @@ class Oracle:
                     found.setdefault((table, str(row[0])), dict(zip(REPLICATED[table], row[1:], strict=True)))
         return found
 
+    def present_keys(self) -> list[Key]:
+        """Of every call that the dialer shows now."""
+        copies = [(table, key, copy) for table, key in TABLES.items() for copy in (table, f"{table}_archive")]
+        return [(table, str(row[0])) for table, key, copy in copies for row in self.ask_source(f"SELECT {key} FROM {copy}")]
+
     def archived_only(self) -> set[Key]:
         found: set[Key] = set()
         for table, key in TABLES.items():

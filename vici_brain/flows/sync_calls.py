@@ -89,9 +89,15 @@ class _LeaveOut:
 
 
 def read_window(sync: Syncing, identity: SyncIdentity) -> CallSync:
-    """Reads ``identity.window`` into Brain as one row of sync_logs; raises what reading raises, after writing it down."""
-    with Journal(sync.brain).entry(identity, dry_run=sync.dry_run) as entry:
-        return _read_into(entry, sync, window_of(identity))
+    """Reads ``identity.window`` into Brain as one row of sync_logs; raises what reading raises, after writing it down.
+
+    A long window whose run is at its next try goes on where the last one stopped.
+    """
+    window, journal = window_of(identity), Journal(sync.brain)
+    since = journal.first_try(identity) if window.length > BUCKET else None
+    leave_out = None if since is None else _LeaveOut(since, proven=False)
+    with journal.entry(identity, dry_run=sync.dry_run) as entry:
+        return _read_into(entry, sync, window, leave_out)
 
 
 def match_read_window(sync: Syncing, identity: SyncIdentity) -> MatchSync:
