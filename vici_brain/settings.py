@@ -64,6 +64,7 @@ class Settings:
     stale_after: timedelta = timedelta(minutes=15)
     alert_urls: tuple[SecretStr, ...] = ()
     simulated_url: SecretStr | None = None
+    trailing_proof: timedelta = timedelta(minutes=30)
     proof_tiers: tuple[ProofTier, ...] = PROOF_TIERS
     reports: ReportPolicy = field(default_factory=ReportPolicy)
     alerts: AlertPolicy = field(default_factory=AlertPolicy)
@@ -135,6 +136,7 @@ def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
         sync_start=_sync_start(given.get("VICI_SYNC_START"), file, [memory_of(home, it.name) for it in dialers if it.simulated]),
         slow_sync_seconds=file.slow_sync_seconds,
         stale_after=timedelta(minutes=file.stale_after_minutes),
+        trailing_proof=timedelta(minutes=file.trailing_proof_minutes),
         proof_tiers=file.proof_tiers,
         reports=file.reports,
         alerts=file.alerts,

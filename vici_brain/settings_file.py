@@ -94,6 +94,7 @@ class ConfigFile(_Strict):
     sync_start: date | None = None
     slow_sync_seconds: Annotated[float, Field(gt=0)] = 60.0
     stale_after_minutes: Annotated[int, Field(ge=5)] = 15
+    trailing_proof_minutes: Annotated[int, Field(ge=5, le=240, multiple_of=5)] = 30
     proof_tiers: tuple[ProofTier, ...] = PROOF_TIERS
     reports: ReportPolicy = ReportPolicy()
     alerts: AlertPolicy = AlertPolicy()

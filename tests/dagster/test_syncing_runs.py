@@ -62,6 +62,17 @@ def test_a_run_is_one_row_of_sync_logs_that_names_its_trigger(centre: CallCentre
     assert rows == [("calls", "schedule", "success", 5, 5, 3, 2, NOON)]
 
 
+@pytest.mark.parametrize(("trailing", "found"), [(30, 0), (60, 1)])
+def test_a_tick_proves_as_far_back_as_it_is_told_to(
+    trailing: int, found: int, tmp_path: Path, brain_url: str, brain: Engine
+) -> None:
+    with call_centre(settings_for(tmp_path, brain_url, trailing_proof=minutes(trailing))) as centre:
+        assert centre.sync(NOON - minutes(45)).success
+        centre.dialer.outbound(NOON - minutes(42))
+        assert centre.sync().success
+    assert one(brain, "SELECT count(*) FROM vici_call_logs") == found
+
+
 def test_a_second_run_changes_nothing(centre: CallCentre) -> None:
     centre.sync()
     told = metadata_of(centre.sync(), VICI.call_logs)

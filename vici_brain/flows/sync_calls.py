@@ -31,8 +31,6 @@ from vici_brain.flows.read_calls import ReadResult, read_calls
 from vici_brain.flows.syncing import Syncing, window_of
 from vici_brain.vici.call_reader import CALL_TABLES, CallTable
 
-# Half an hour back every tick proves again: the rows that show up late, and most dispositions, come within it.
-TRAILING = timedelta(minutes=30)
 FIRST_LOOK_BACK = timedelta(minutes=10)
 BATCH = timedelta(days=7)
 _MUCH = 3_000
@@ -253,17 +251,17 @@ def _notices(read: ReadResult) -> Iterator[str]:
 
 
 def _prove_into(sync: Syncing, read: ReadResult) -> ProofResult:
-    """Proves what was just read, and at least the trailing half hour, and repairs what differs; a dry run proves nothing."""
+    """Proves what was just read, and at least what trails it, and repairs what differs; a dry run proves nothing."""
     window = read.window
     if sync.dry_run:
         return ProofResult(window, 0, (), 0, MergeCounts())
-    back = Window(min(window.start, window.end - TRAILING), window.end)
+    back = Window(min(window.start, window.end - sync.trailing), window.end)
     return prove_calls(sync.dialer, sync.brain, back, clock=sync.clock, on_slice=sync.on_proof)
 
 
 def _match_into(entry: JournalEntry, sync: Syncing, window: Window) -> MatchSync:
     matched: WindowMatch = match_window(
-        MatchStore(sync.brain), sync.dialer.instance, window, overlap=TRAILING + TOLERANCE, dry_run=sync.dry_run
+        MatchStore(sync.brain), sync.dialer.instance, window, overlap=sync.trailing + TOLERANCE, dry_run=sync.dry_run
     )
     held = matched.counts if sync.dry_run else matched.held
     by_rule = held.by_rule
