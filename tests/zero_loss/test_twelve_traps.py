@@ -141,6 +141,7 @@ def test_trap_6_a_truncated_table_takes_no_call_away(dialer: Site, archived: boo
     dialer.run_until(11)
     dialer.run("TRUNCATE vicidial_log")
     dialer.run_until(16)
+    assert one(dialer.brain, "SELECT sum((details ->> 'emptied')::int) FROM sync_logs") == (1 if archived else 3)
     ends_equal(dialer)
     assert {row[1] for row in vanished(dialer.brain)} == {"expired"}
     assert one(dialer.brain, "SELECT count(*) FROM orphan_call_logs") == 3

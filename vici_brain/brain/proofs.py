@@ -4,9 +4,10 @@ Belongs here: sums over vici_call_logs, verdicts, vanished rows. Does not: the d
 (domain/proof).
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
@@ -97,6 +98,18 @@ class Disappearance:
     """The wall times between which each copy of the table still has calls; ``None``: up to now."""
 
 
+@dataclass(frozen=True, slots=True)
+class Vanished:
+    """How many calls were stamped, by reason (``rewritten``, ``deleted``, ``expired``)."""
+
+    by_reason: Mapping[str, int] = field(default_factory=dict)
+    emptied: int = 0
+    """Those of the expired that were three days old at most: the dialer lost all that was as old, whatever was meant by it."""
+
+    def __add__(self, other: "Vanished") -> "Vanished":
+        return Vanished(dict(Counter(self.by_reason) + Counter(other.by_reason)), self.emptied + other.emptied)
+
+
 class ProofStore:
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
@@ -133,21 +146,17 @@ class ProofStore:
         with brain_errors(), self.engine.connect() as connection:
             return {row.source_key: row.row_crc for row in connection.execute(_KEYS, scope.over(window))}
 
-    def vanish(self, scope: Scope, keys: Sequence[str], seen: Disappearance) -> dict[str, int]:
-        """Stamps calls that are gone at the dialer; how many by reason (``rewritten``, ``deleted``, ``expired``)."""
-        if not keys:
-            return {}
+    def vanish(self, scope: Scope, keys: Sequence[str], seen: Disappearance) -> Vanished:
+        """Stamps calls that are gone at the dialer."""
         values = {"instance": scope.instance, "source_table": scope.source_table, "keys": list(keys), "gone_at": seen.gone_at}
         values["dialer_now"] = seen.dialer_now
         values["shown_from"] = [first for first, _ in seen.shown]
         values["shown_until"] = [last or "infinity" for _, last in seen.shown]
-        counts: dict[str, int] = {}
         with brain_errors(), self.engine.begin() as connection:
-            for reason in connection.scalars(load("vanish_calls"), values):
-                counts[reason] = counts.get(reason, 0) + 1
-            if purged := vanish_purged(connection, values):
-                counts["expired"] = counts.get("expired", 0) + purged
-        return counts
+            stamped = connection.execute(load("vanish_calls"), values).all()
+            purged = vanish_purged(connection, values)
+        reasons = Counter(row.reason for row in stamped) + Counter(expired=purged)
+        return Vanished(dict(reasons), sum(row.is_emptied for row in stamped))
 
     def record(self, scope: Scope, verdict: Verdict) -> None:
         """Writes the verdict on every whole bucket of its window."""

@@ -6,7 +6,7 @@ One rule catches late rows, late dispositions, rewritten keys and deletes alike:
 is then read again, rows that the dialer no longer has are stamped, and it is compared once more.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from time import perf_counter
@@ -18,7 +18,7 @@ from vici_brain.brain.calls import CallStore, MergeCounts
 from vici_brain.brain.database import brain_now, lane
 from vici_brain.brain.journal import Journal, SyncIdentity
 from vici_brain.brain.matches import MatchStore
-from vici_brain.brain.proofs import Disappearance, ProofStore, Scope, Verdict
+from vici_brain.brain.proofs import Disappearance, ProofStore, Scope, Vanished, Verdict
 from vici_brain.domain.proof import TOLERANCE, BucketSum, Difference, compare
 from vici_brain.domain.windows import BUCKET, Window, floor_to
 from vici_brain.flows.match_calls import match_window
@@ -43,7 +43,8 @@ class ProofResult:
     differing: tuple[Difference, ...]
     repaired: int
     merged: MergeCounts
-    vanished: dict[str, int] = field(default_factory=dict)
+    vanished: Mapping[str, int] = field(default_factory=dict)
+    emptied: int = 0
     seconds: float = 0.0
 
     @property
@@ -84,7 +85,8 @@ def prove_calls(
                 buckets += count
                 on_slice(SliceProven(table.name, piece, count, len(after)))
             start, length = piece.end, min(_LONGEST, next_length(length, work.rows - rows))
-    return ProofResult(window, buckets, tuple(left), repaired, work.merged, work.vanished, perf_counter() - started)
+    vanished, seconds = work.vanished, perf_counter() - started
+    return ProofResult(window, buckets, tuple(left), repaired, work.merged, vanished.by_reason, vanished.emptied, seconds)
 
 
 def reconcile(sync: Syncing, identity: SyncIdentity, *, repair: bool) -> ProofResult:
@@ -108,7 +110,13 @@ def reconcile(sync: Syncing, identity: SyncIdentity, *, repair: bool) -> ProofRe
         entry.details.update(
             buckets=result.buckets, proven=result.proven, repaired=result.repaired, vanished=result.vanished, repair=repair
         )
+        entry.details.update(noted(result))
     return result
+
+
+def noted(result: ProofResult) -> dict[str, int]:
+    """What brain/troubles looks for in sync_logs: calls that the dialer lost all at once."""
+    return {"emptied": result.emptied} if result.emptied else {}
 
 
 class _Work:
@@ -118,7 +126,7 @@ class _Work:
         self._session, self._source = session, SourceSums(session)
         self._brain, self._proofs, self._calls = brain, ProofStore(brain), CallStore(brain)
         self.merged = MergeCounts()
-        self.vanished: dict[str, int] = {}
+        self.vanished = Vanished()
         self.rows = 0
         """How many rows the dialer has added up so far."""
 
@@ -172,8 +180,7 @@ class _Work:
         if not gone:
             return
         at = Disappearance(brain_now(self._brain), self._session.utc_now(), self._source.spans(table))
-        for reason, count in self._proofs.vanish(scope, gone, at).items():
-            self.vanished[reason] = self.vanished.get(reason, 0) + count
+        self.vanished += self._proofs.vanish(scope, gone, at)
 
     def samples(self, difference: Difference) -> tuple[str, ...]:
         """Keys that make a bucket differ, each with what is wrong with it; asks both sides for the rows of that bucket."""

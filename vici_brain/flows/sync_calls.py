@@ -26,7 +26,7 @@ from vici_brain.domain.proof import TOLERANCE
 from vici_brain.domain.windows import BUCKET, Window, floor_to
 from vici_brain.errors import RetriableError
 from vici_brain.flows.match_calls import WindowMatch, match_window
-from vici_brain.flows.prove_calls import ProofResult, prove_calls
+from vici_brain.flows.prove_calls import ProofResult, noted, prove_calls
 from vici_brain.flows.read_calls import ReadResult, read_calls
 from vici_brain.flows.syncing import Syncing, window_of
 from vici_brain.vici.call_reader import CALL_TABLES, CallTable
@@ -239,6 +239,7 @@ def _read_into(
     entry.details.update(
         buckets_proven=result.buckets_proven, buckets_differing=result.buckets_differing, vanished=dict(proof.vanished)
     )
+    entry.details.update(noted(proof))
     return result
 
 

@@ -40,4 +40,6 @@ UPDATE vici_call_logs AS call SET
     END
 FROM gone
 WHERE call.instance = gone.instance AND call.source_table = gone.source_table AND call.source_key = gone.source_key
-RETURNING call.vanish_reason
+RETURNING
+    call.vanish_reason AS reason,
+    call.vanish_reason = 'expired' AND CAST(:dialer_now AS timestamptz) - call.called_at <= interval '72 hours' AS is_emptied
