@@ -83,6 +83,8 @@ class Verdict:
     differences: Sequence[Difference]
     archived: AbstractSet[datetime] = frozenset()
     """Buckets whose rows all stand in the dialer's archive."""
+    archived_rows: Mapping[str, int] = field(default_factory=dict)
+    """Key and CRC32 of single rows that do, of other buckets."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +179,9 @@ class ProofStore:
             connection.execute(load("record_proofs"), values)
             if alike := sorted(verdict.archived - differing):
                 connection.execute(load("note_archived"), scope.over(verdict.window) | {"buckets": alike})
+            if single := verdict.archived_rows:
+                rows = {"keys": list(single), "crcs": list(single.values())}
+                connection.execute(load("note_archived_calls"), scope.over(verdict.window) | rows)
 
 
 _EPOCH = datetime.fromisoformat("1970-01-01T00:00:00+00:00")

@@ -32,6 +32,8 @@ MOST_SAMPLES = 20
 # One statement adds up a whole slice: after a quiet weekend the next one must not be a whole busy Monday.
 _UNCOUNTED, _LONGEST = timedelta(hours=6), timedelta(days=1)
 _MOST_ROWS = 20_000
+# An archive job leaves one such bucket a table; where an archive is kept by other rules, no more are asked about at a time.
+_MOST_PARTLY = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +142,7 @@ class _Work:
         """Source first, then Brain: a row that lands in between makes a difference, never a false proof."""
         scope = self._scope(table)
         compared_at = brain_now(self._brain)
-        source, archived = self._source.buckets(table, window)
+        source, archived, partly = self._source.buckets(table, window)
         strays = self._source.odd(table, window)
         brain = self._proofs.sums(scope, window)
         self.rows += sum(each.count for each in source.values())
@@ -161,8 +163,16 @@ class _Work:
             elif key not in placed:
                 _add(source_all, window, bucket, crc)
         differences = compare(table.name, window, source, brain, odd)
-        self._proofs.record(scope, Verdict(window, compared_at, source_all, brain_all, differences, archived))
+        single = self._archived_of(table, sorted(partly - {each.bucket_start for each in differences})[:_MOST_PARTLY])
+        self._proofs.record(scope, Verdict(window, compared_at, source_all, brain_all, differences, archived, single))
         return differences
+
+    def _archived_of(self, table: CallTable, buckets: list[datetime]) -> dict[str, int]:
+        """The calls of ``buckets`` that only the archive has: where an archive job stopped, a bucket has both kinds."""
+        found: dict[str, int] = {}
+        for start in buckets:
+            found |= self._source.rows(table, Window(start, start + BUCKET), archived_only=True)
+        return found
 
     def repair(self, table: CallTable, window: Window, differences: list[Difference]) -> list[Difference]:
         """Reads the differing buckets again, stamps what is gone at the dialer, and compares once more."""

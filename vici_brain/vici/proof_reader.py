@@ -64,13 +64,13 @@ class SourceSums:
     def __init__(self, session: DialerSession) -> None:
         self._session = session
 
-    def buckets(self, table: CallTable, window: Window) -> tuple[dict[datetime, BucketSum], set[datetime]]:
+    def buckets(self, table: CallTable, window: Window) -> tuple[dict[datetime, BucketSum], set[datetime], set[datetime]]:
         """Count and CRC sum of the regular rows of each five-minute bucket of ``window``; live rows, then archived ones.
 
-        Beside them the buckets whose rows all stand in the archive.
+        Beside them the buckets whose rows all stand in the archive, and those of which some do.
         """
         sums: dict[datetime, BucketSum] = {}
-        live: set[datetime] = set()
+        copies: tuple[set[datetime], set[datetime]] = (set(), set())
         for piece in pieces(window, self._session.dialer.zone):
             for archive in self._copies(table):
                 for epoch, count, crc_sum in self._session.fetch(
@@ -79,9 +79,9 @@ class SourceSums:
                     start = datetime.fromtimestamp(int(str(epoch)), UTC)
                     held = sums.get(start, BucketSum())
                     sums[start] = BucketSum(held.count + int(str(count)), held.crc_sum + int(str(crc_sum)))
-                    if not archive:
-                        live.add(start)
-        return sums, sums.keys() - live
+                    copies[archive].add(start)
+        live, archived = copies
+        return sums, archived - live, archived & live
 
     def calls(self, window: Window) -> int:
         """About how many calls the live tables have in ``window``, from the indexes on call_date alone."""
@@ -89,11 +89,11 @@ class SourceSums:
         hours = [self._session.fetch(calls_per_hour(table, bounds, archive=False)) for table in CALL_TABLES]
         return sum(int(str(calls)) for found in hours for _, calls in found)
 
-    def rows(self, table: CallTable, window: Window) -> dict[str, int]:
-        """CRC32 of every regular row of ``window``, by key; ask only about buckets that differ."""
+    def rows(self, table: CallTable, window: Window, *, archived_only: bool = False) -> dict[str, int]:
+        """CRC32 of every regular row of ``window``, by key; ask only about the few buckets in which single rows matter."""
         found: dict[str, int] = {}
         for piece in pieces(window, self._session.dialer.zone):
-            for archive in self._copies(table):
+            for archive in (True,) if archived_only else self._copies(table):
                 statement = regular_rows(table, piece, archive=archive, sqlite=self._session.is_sqlite)
                 for key, crc in self._session.fetch(statement):
                     found.setdefault(str(key), int(str(crc)))
