@@ -36,6 +36,12 @@ test-db: install ## only what talks to MariaDB
 bench: install ## what the bulk path costs beside the plain pipe, on the machine's MariaDB and PostgreSQL; a quarter of an hour
 	$(BIN)/python -m benchmarks.run $(BENCH)
 
+bench-peers: install ## the same beside dlt, sling and ingestr, as far as they can be installed, in an environment of their own
+	@test -x .venv-peers/bin/python || $(PYTHON) -m venv .venv-peers
+	@grep -v '^#' benchmarks/peers.txt | while read -r peer; do \
+		.venv-peers/bin/python -m pip install --quiet --disable-pip-version-check "$$peer" || echo "left out: $$peer cannot be installed"; done
+	$(BIN)/python -m benchmarks.run --peers .venv-peers $(BENCH)
+
 ui-session: install ## a scripted browser through the UI on a scratch site, screenshots to docs/images; needs Node and Chromium
 	cd tests/browser && npm install --silent --no-package-lock && node session.mjs
 
@@ -57,4 +63,4 @@ lock: install ## pin the newest versions that fit pyproject.toml
 clean: ## remove the demo's data, not the virtual environment
 	rm -rf .vici-brain
 
-.PHONY: help install demo dev test test-fast test-db bench ui-session check format lock clean
+.PHONY: help install demo dev test test-fast test-db bench bench-peers ui-session check format lock clean

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from statistics import median, quantiles
 from time import perf_counter
+from uuid import uuid4
 
 from rich.console import Console
 from rich.table import Table
@@ -50,7 +51,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--postgres", default="postgresql://postgres@127.0.0.1:5432/postgres", help="a server, as its superuser")
     table = Table("what", "measured", "goal")
-    with _brain(parser.parse_args().postgres) as brain:
+    with a_brain(parser.parse_args().postgres) as brain:
         for measure in (_triggers, _validation, _breaker, _feed, _sweep):
             for row in measure(brain):
                 table.add_row(*row)
@@ -58,13 +59,15 @@ def main() -> None:
 
 
 @contextmanager
-def _brain(server_url: str) -> Iterator[Engine]:
+def a_brain(server_url: str) -> Iterator[Engine]:
+    """A Brain of its own on that server, dropped afterwards."""
     server = create_engine(make_url(server_url).set(drivername="postgresql+psycopg"), isolation_level="AUTOCOMMIT")
-    drop = text(f"DROP DATABASE IF EXISTS {DATABASE} WITH (FORCE)")
+    name = f"{DATABASE}_{uuid4().hex[:8]}"
+    drop = text(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
     with server.connect() as connection:
         connection.execute(drop)
-        connection.execute(text(f"CREATE DATABASE {DATABASE}"))
-    brain = open_brain(make_url(server_url).set(database=DATABASE).render_as_string(hide_password=False))
+        connection.execute(text(f"CREATE DATABASE {name}"))
+    brain = open_brain(make_url(server_url).set(database=name).render_as_string(hide_password=False))
     try:
         migrate(brain)
         yield brain

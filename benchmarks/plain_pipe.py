@@ -35,6 +35,9 @@ _LOOKED_UP = {
     " JOIN vicidial_dial_cid_log AS c ON c.caller_code = e.caller_code"
     " WHERE e.uniqueid = v.uniqueid AND e.lead_id = v.lead_id ORDER BY c.call_date DESC LIMIT 1)",
 }
+_NAMES = ", ".join(f"v.{name}" for name in _COLUMNS)
+SELECTED = f"SELECT {_NAMES}, {', '.join(f'{looked} AS {name}' for name, looked in _LOOKED_UP.items())} FROM vicidial_log AS v"
+"""Outbound calls with code and caller ID, as one SELECT of the dialer."""
 
 
 def available() -> bool:

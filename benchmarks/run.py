@@ -10,9 +10,11 @@ import platform
 import resource
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from statistics import median
 from time import perf_counter
@@ -22,7 +24,7 @@ from rich.console import Console
 from rich.table import Table
 from sqlalchemy import create_engine, text
 
-from benchmarks import plain_pipe
+from benchmarks import peers, plain_pipe
 from benchmarks.dataset import Dataset, dataset
 from benchmarks.scenarios import MOVED, SCENARIOS
 from vici_brain.orchestration.charts import BLUE, GREY, as_svg, new_figure
@@ -47,9 +49,10 @@ def main() -> None:
     options = _options()
     data = dataset(options.mariadb, options.postgres, options.calls)
     runs: dict[str, list[Measured]] = {}
+    scenarios = _scenarios(data) | (_peers(data, options.peers) if options.peers else {})
     for turn in range(options.runs):
         print(f"run {turn + 1} of {options.runs}: {data.calls:,} calls")
-        for name, measure in _scenarios(data).items():
+        for name, measure in scenarios.items():
             found = measure()
             runs.setdefault(name, []).append(found)
             print(f"  {name:48} {found.seconds:7.2f} s", flush=True)
@@ -66,6 +69,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--mariadb", default="mysql+pymysql://root@127.0.0.1:3306/")
     parser.add_argument("--postgres", default="postgresql+psycopg://postgres@127.0.0.1:5432/postgres")
+    parser.add_argument("--peers", type=Path, help="a virtual environment with dlt, sling or ingestr, to be run as well")
     parser.add_argument("--write", action="store_true", help="also write docs/benchmarks.md and its plot")
     return parser.parse_args()
 
@@ -74,9 +78,9 @@ def _scenarios(data: Dataset) -> dict[str, Callable[[], Measured]]:
     """In this order, and the pipe among them: neighbours in time share the machine's mood."""
     brain, pipe = data.brain_url(), data.brain_url("pipe_bench")
 
-    def first() -> Measured:
+    def first(scenario: str) -> Measured:
         data.new_brain()
-        return _ours(data, brain, "first_fetch", data.calls)
+        return _ours(data, brain, scenario, data.calls)
 
     def piped(*, looked_up: bool) -> Callable[[], Measured]:
         def run() -> Measured:
@@ -90,12 +94,35 @@ def _scenarios(data: Dataset) -> dict[str, Callable[[], Measured]]:
     pipes = {_PIPE: piped(looked_up=False), _PIPE_WITH_LOOK_UPS: piped(looked_up=True)} if plain_pipe.available() else {}
     return {
         **pipes,
-        "first fetch: read, matched, proven": first,
+        "read and matched, not proven": lambda: first("land"),
+        "first fetch: read, matched, proven": lambda: first("first_fetch"),
         "fetch again, nothing changed": lambda: _ours(data, brain, "fetch_again", data.calls),
         "fetch --reread, nothing changed": lambda: _ours(data, brain, "reread", data.calls),
         "proof of every bucket": lambda: _ours(data, brain, "prove", data.calls),
         f"increment of {MOVED:,} calls in one window": lambda: _ours(data, brain, "increment", MOVED),
     }
+
+
+def _peers(data: Dataset, folder: Path) -> dict[str, Callable[[], Measured]]:
+    """Each peer copies and matches once, and once more with nothing changed."""
+    target, scratch = data.brain_url("peer_bench"), Path(tempfile.mkdtemp())
+    peers.prepare(data.vici_url)
+
+    def run(peer: peers.Peer, *, again: bool) -> Measured:
+        if not again:
+            data.new_brain("peer_bench")
+        before, used = _servers(), resource.getrusage(resource.RUSAGE_CHILDREN)
+        done = peers.run(peer, target)
+        after, now = _servers(), resource.getrusage(resource.RUSAGE_CHILDREN)
+        client = now.ru_utime + now.ru_stime - used.ru_utime - used.ru_stime
+        seconds = done.copied + done.matched
+        return Measured(seconds, done.calls, client, after[0] - before[0], after[1] - before[1], done.peak_mb)
+
+    found: dict[str, Callable[[], Measured]] = {}
+    for peer in peers.peers(folder, data.vici_url, target, scratch=scratch):
+        found[f"{peer.name}: copied, then matched"] = partial(run, peer, again=False)
+        found[f"{peer.name}: the same again"] = partial(run, peer, again=True)
+    return found
 
 
 def _ours(data: Dataset, brain: str, scenario: str, rows: int) -> Measured:
@@ -214,7 +241,9 @@ def _plot(medians: dict[str, Measured]) -> bytes:
     figure, (axes,) = new_figure(8.5, 3.0)
     names = list(medians)[::-1]
     speeds = [medians[name].rows / medians[name].seconds / 1000 for name in names]
-    axes.barh(names, speeds, color=[GREY if "pipe" in name else BLUE for name in names])
+    axes.barh(
+        names, speeds, color=[GREY if "pipe" in name or ":" in name.replace("first fetch:", "") else BLUE for name in names]
+    )
     axes.set_xlabel("thousand rows a second")
     return as_svg(figure)
 

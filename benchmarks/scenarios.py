@@ -13,10 +13,14 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import Engine, create_engine, make_url, text
 
 from benchmarks.dataset import WINDOW, ZONE
+from vici_brain.brain.calls import CallStore
 from vici_brain.brain.database import open_brain
 from vici_brain.brain.journal import SyncIdentity, peak_memory_mb
+from vici_brain.brain.matches import MatchStore
 from vici_brain.domain.windows import Window
+from vici_brain.flows.match_calls import match_window
 from vici_brain.flows.prove_calls import prove_calls
+from vici_brain.flows.read_calls import read_calls
 from vici_brain.flows.sync_calls import fetch_history, match_read_window, read_window
 from vici_brain.flows.syncing import Syncing
 from vici_brain.vici.dialer import Dialer
@@ -28,6 +32,14 @@ MOVED = 3_000
 
 def _now() -> datetime:
     return datetime.now(UTC)
+
+
+def land(sync: Syncing) -> None:
+    """90 days into an empty Brain, read, merged and matched, but not proven: as much as a pipe does, and the matching."""
+    calls = CallStore(sync.brain)
+    read = read_calls(sync.dialer, calls, WINDOW, clock=_now)
+    calls.refresh_statistics(read.counts.new)
+    match_window(MatchStore(sync.brain), sync.dialer.instance, WINDOW)
 
 
 def first_fetch(sync: Syncing) -> None:
@@ -65,12 +77,12 @@ def increment(sync: Syncing) -> None:
 
 
 SCENARIOS: dict[str, Callable[[Syncing], None]] = {
-    each.__name__: each for each in (first_fetch, fetch_again, reread, prove, increment)
+    each.__name__: each for each in (land, first_fetch, fetch_again, reread, prove, increment)
 }
 
 
 def crowd(vici_url: str, brain: Engine) -> None:
-    """Moves 3,000 calls of the days after into the five minutes, once, and makes Brain forget those days."""
+    """Moves 3,000 calls of the days after into the five minutes, once, and makes Brain forget all since they began."""
     engine = create_engine(vici_url)
     with engine.begin() as connection:
         if connection.execute(text(_IN_PEAK)).scalar_one() < MOVED:
@@ -88,7 +100,7 @@ def crowd(vici_url: str, brain: Engine) -> None:
 _IN_PEAK = "SELECT count(*) FROM vicidial_log WHERE call_date >= '2026-10-14 13:00:00' AND call_date < '2026-10-14 13:05:00'"
 _LATER = f"SELECT uniqueid FROM vicidial_log WHERE call_date >= '2026-10-14 14:00:00' ORDER BY call_date LIMIT {MOVED}"
 _MOVE = "UPDATE vicidial_log SET call_date = :wall, start_epoch = :epoch WHERE uniqueid = :key"
-_SPAN = {"start": PEAK.start - timedelta(minutes=35), "end": PEAK.start + timedelta(days=7)}
+_SPAN = {"start": PEAK.start, "end": PEAK.start + timedelta(days=7)}
 _FORGET_CALLS = "DELETE FROM vici_call_logs WHERE called_at >= :start AND called_at < :end"
 _FORGET_PROOFS = "DELETE FROM call_log_proofs WHERE bucket_start >= :start AND bucket_start < :end"
 

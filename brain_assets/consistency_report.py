@@ -9,7 +9,7 @@ import dagster as dg
 from pydantic import Field, field_validator
 
 from vici_brain.brain.shown_tables import daily_consistency_reports
-from vici_brain.flows.report_consistency import report_consistency
+from vici_brain.flows.report_consistency import report_consistency, report_what_is_due
 from vici_brain.orchestration.asset_keys import APPOINTMENTS, CALLS, CONSISTENCY_GROUP, CONSISTENCY_REPORT, OWNERS
 from vici_brain.orchestration.consistency import report_metadata
 from vici_brain.orchestration.reporting import as_failures, table_metadata
@@ -19,7 +19,9 @@ from vici_brain.orchestration.resources import Connections
 class ReportedDay(dg.Config):
     """Which day; as it stands, yesterday."""
 
-    day: str | None = Field(default=None, description="A day like 2026-01-31; unset: the one before today in the report's zone")
+    day: str | None = Field(
+        default=None, description="A day like 2026-01-31; unset: yesterday in the report's zone, and days of its week left out"
+    )
 
     @field_validator("day")
     @classmethod
@@ -45,10 +47,14 @@ def daily_consistency_report() -> dg.AssetsDefinition:
     def report(
         context: dg.AssetExecutionContext, config: ReportedDay, connections: dg.ResourceParam[Connections]
     ) -> dg.MaterializeResult[None]:
-        zone = connections.settings.consistency.report_time_zone
-        day = None if config.day is None else date.fromisoformat(config.day)
+        zone, now = connections.settings.consistency.report_time_zone, connections.clock()
         with as_failures(context):
-            done = report_consistency(connections.brain, connections.clock(), zone, day)
+            if config.day is None:
+                *missed, done = report_what_is_due(connections.brain, now, zone)
+            else:
+                missed, done = [], report_consistency(connections.brain, now, zone, date.fromisoformat(config.day))
+        for each in missed:
+            context.log.warning("the report of %s had been left out, and was made now", each.day)
         return dg.MaterializeResult(metadata=report_metadata(done))
 
     return report

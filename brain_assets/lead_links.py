@@ -4,10 +4,14 @@ Belongs here: the two assets. Does not: the import (flows/import_leads), the fig
 (orchestration/leads).
 """
 
+from dataclasses import replace
+
 import dagster as dg
+from pydantic import Field
 
 from vici_brain.brain.schema import vici_lead_links as vici_lead_links_table
 from vici_brain.brain.shown_tables import lead_audits
+from vici_brain.errors import ConfigurationError
 from vici_brain.flows.audit_leads import take_audit
 from vici_brain.flows.import_leads import ImportOrder, LeadStep, import_leads
 from vici_brain.flows.read_leads import LeadScope
@@ -16,6 +20,24 @@ from vici_brain.orchestration.leads import audit_pages
 from vici_brain.orchestration.reporting import as_failures, as_metadata, dialer_table_metadata, table_metadata, trigger_of
 from vici_brain.orchestration.resources import Connections
 from vici_brain.vici.schema import vicidial_list
+
+
+class ImportOptions(dg.Config):
+    """As it stands: what may have changed, and the campaigns of the settings; else as ``vici-brain import-to-brain``."""
+
+    campaigns: list[str] = Field(default=[], description="Campaigns whose leads are imported; empty: those of the settings")
+    whole: bool = Field(default=False, description="Read all leads of the dialer, not only what may have changed")
+    limit: int = Field(default=0, ge=0, description="A trial: the first so many leads, with all of their numbers; 0: none")
+    phone: str = Field(default="", description="Only the leads of this number")
+    dry_run: bool = Field(default=False, description="Read and count, but write nothing")
+
+    def scope(self, sweep_rows: int) -> LeadScope:
+        """What is read; raises ConfigurationError where the options say two things."""
+        if (bool(self.limit) + bool(self.phone) + self.whole) > 1:
+            raise ConfigurationError("give one of whole, limit and phone")
+        if self.limit or self.phone:
+            return LeadScope(limit=self.limit or None, phone=self.phone or None)
+        return LeadScope(changes=not self.whole, sweep_rows=sweep_rows)
 
 
 def lead_links(instance: str) -> dg.AssetsDefinition:
@@ -34,17 +56,18 @@ def lead_links(instance: str) -> dg.AssetsDefinition:
         pool=names.dialer_pool,
     )
     def vici_lead_links(
-        context: dg.AssetExecutionContext, connections: dg.ResourceParam[Connections]
+        context: dg.AssetExecutionContext, config: ImportOptions, connections: dg.ResourceParam[Connections]
     ) -> dg.MaterializeResult[None]:
         def tell(step: LeadStep) -> None:
             context.log.info("%s: %d", step.phase, step.done)
 
         policy = connections.settings.leads
-        scope = LeadScope(changes=True, sweep_rows=policy.sweep_rows)
-        order = ImportOrder(policy.campaigns, trigger_of(context.run.tags), "dagster", scope, context.run.run_id)
         with as_failures(context):
-            done = import_leads(connections.syncing(instance), order, tell)
-        return dg.MaterializeResult(metadata=as_metadata(done, without=("instance", "dry_run")))
+            campaigns, scope = tuple(config.campaigns) or policy.campaigns, config.scope(policy.sweep_rows)
+            shared = not config.campaigns and len(connections.settings.dialers) > 1
+            order = ImportOrder(campaigns, trigger_of(context.run.tags), "dagster", scope, context.run.run_id, shared=shared)
+            done = import_leads(replace(connections.syncing(instance), dry_run=config.dry_run), order, tell)
+        return dg.MaterializeResult(metadata=as_metadata(done, without=("instance",)))
 
     return vici_lead_links
 

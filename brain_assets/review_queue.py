@@ -9,14 +9,17 @@ from typing import Any
 import dagster as dg
 from pydantic import Field
 
-from vici_brain.brain.reviews import OpenReviews, ReviewQueue
+from vici_brain.brain.reviews import QueuedItem, ReviewQueue
 from vici_brain.brain.shown_tables import manual_review_queue
-from vici_brain.flows.process_reviews import process_reviews
+from vici_brain.domain.breaker import CLOSED
+from vici_brain.flows.process_reviews import NOT_TRIED, process_reviews
 from vici_brain.orchestration.asset_keys import CONSISTENCY_GROUP, OWNERS, REVIEW_JOB, REVIEW_QUEUE, REVIEW_SETTLE_JOB
 from vici_brain.orchestration.automation import job_tags
 from vici_brain.orchestration.consistency import overview_metadata
 from vici_brain.orchestration.reporting import as_failures, as_metadata, table_metadata
 from vici_brain.orchestration.resources import Connections
+
+_SHOWN = 20
 
 
 def review_queue() -> dg.AssetSpec:
@@ -37,9 +40,9 @@ def process_reviews_job() -> dg.JobDefinition:
     @dg.op(description="Looks at every pending item of the review queue again")
     def look_again(context: dg.OpExecutionContext, connections: dg.ResourceParam[Connections]) -> None:
         with as_failures(context):
-            done = process_reviews(connections.brain, connections.clock())
-            left = ReviewQueue(connections.brain).overview()
-        _report(context, left, as_metadata(done))
+            retries = {"circuit_open": lambda item: probe_dialer(connections, item)}
+            done = process_reviews(connections.brain, connections.clock(), retries)
+        _report(context, connections, as_metadata(done))
 
     @dg.job(
         name=REVIEW_JOB,
@@ -76,10 +79,9 @@ def settle_review_job() -> dg.JobDefinition:
                     was_open = queue.resolve(config.item, config.person, config.note, now)
                 case _:
                     was_open = queue.dismiss(config.item, config.person, config.note, now)
-            left = queue.overview()
         if not was_open:
             raise dg.Failure(f"no open item {config.item}: `vici-brain reviews list` shows them", allow_retries=False)
-        _report(context, left, {})
+        _report(context, connections, {})
 
     @dg.job(
         name=REVIEW_SETTLE_JOB,
@@ -93,7 +95,20 @@ def settle_review_job() -> dg.JobDefinition:
     return settle_review
 
 
-def _report(context: dg.OpExecutionContext, left: list[OpenReviews], done: dict[str, dg.MetadataValue[Any]]) -> None:
-    shown = {**done, **overview_metadata(left)}
+def probe_dialer(connections: Connections, item: QueuedItem) -> str | None:
+    """Asks a dialer behind an open breaker whether it answers, as often as the breaker needs to hear it; no other circuit."""
+    names = {f"dialer:{dialer.name}": dialer.name for dialer in connections.settings.dialers}
+    if item.entity_type != "circuit" or item.entity_key not in names:
+        return NOT_TRIED
+    dialer, breaker = connections.dialer(names[item.entity_key]), connections.breaker(item.entity_key)
+    for _ in range(breaker.policy.successes):
+        with dialer.session(connections.clock):
+            pass
+    return "tried again: the dialer answers" if breaker.state().state == CLOSED else None
+
+
+def _report(context: dg.OpExecutionContext, connections: Connections, done: dict[str, dg.MetadataValue[Any]]) -> None:
+    queue = ReviewQueue(connections.brain)
+    shown = {**done, **overview_metadata(queue.overview(), queue.listed(limit=_SHOWN))}
     context.add_output_metadata(shown)
     context.log_event(dg.AssetObservation(REVIEW_QUEUE, metadata=shown))

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 
 import dagster as dg
 
-from vici_brain.brain.consistency import RULES, Rule, Standing, standing
+from vici_brain.brain.consistency import Standing, standing
+from vici_brain.brain.consistency_rules import RULES, Rule
 from vici_brain.brain.triggers import absent_triggers
 from vici_brain.orchestration.asset_keys import APPOINTMENTS, CALLS
 from vici_brain.orchestration.reporting import as_failures, as_value

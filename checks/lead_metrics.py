@@ -45,6 +45,8 @@ def _result(key: dg.AssetKey, name: str, audit: LeadAudit) -> dg.AssetCheckResul
     }
     if sample:
         metadata["sample"] = as_value(sample)
+    if name == "every_lead_has_a_vici_lead":
+        metadata["must_not_be_called"] = as_value(audit.brain_leads_kept_out)
     if name == "no_lead_enters_vici_outside_brain":
         metadata["brain_first_since"] = as_value(audit.brain_first_since or "not yet: `vici-brain lead-intake brain-first`")
     return dg.AssetCheckResult(
@@ -56,7 +58,7 @@ def _figures(audit: LeadAudit) -> tuple[tuple[int, int, tuple[object, ...]], ...
     """Offenders, out of how many, and some of them; in the order of METRICS."""
     return (
         (audit.numbers_called_for_two_leads, audit.numbers_called, tuple(audit.phones_called_for_two_leads)),
-        (audit.imported_without_own_code, audit.total("linked"), ()),
-        (audit.brain_leads_without_link, audit.brain_leads, ()),
+        (audit.imported_without_own_code, audit.total("linked"), tuple(audit.leads_lacking_own_code)),
+        (audit.brain_leads_to_link, audit.brain_leads, tuple(audit.brain_leads_lacking_link)),
         (audit.entered_outside_brain, audit.total("leads"), tuple(audit.leads_outside_brain)),
     )

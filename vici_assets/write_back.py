@@ -6,6 +6,8 @@ Belongs here: the two assets and their options. Does not: how it is written (flo
 import dagster as dg
 from pydantic import Field
 
+from vici_brain.domain.identifiers import normalised_phone
+from vici_brain.errors import ConfigurationError
 from vici_brain.flows.code_orders import CodeOrder, CodeResult
 from vici_brain.flows.push_leads import PushOrder
 from vici_brain.flows.writing import push_leads_to, write_codes_to
@@ -18,6 +20,8 @@ class CodeOptions(dg.Config):
     """As it stands: all linked leads of the configured campaigns."""
 
     campaigns: list[str] = Field(default=[], description="Campaigns whose leads get their codes; empty: those of the settings")
+    phone: str = Field(default="", description="Only the leads with this number")
+    batch: int = Field(default=0, ge=0, le=500, description="Leads looked at and written at a time; 0: as in the settings")
     due_only: bool = Field(default=False, description="Only look again at what was written or put off before")
     dry_run: bool = Field(default=False, description="Read and count, but write nothing")
 
@@ -48,8 +52,12 @@ def vendor_lead_codes(instance: str) -> dg.AssetsDefinition:
         with as_failures(context):
             site = connections.site(instance)
             chosen = tuple(config.campaigns) or (site.access.policy.campaigns if site.access else ())
-            order = CodeOrder(chosen, trigger_of(context.run.tags), None, config.due_only, config.dry_run, context.run.run_id)
-            result = write_codes_to(site, order, on_batch=lambda so_far: _progress(context, so_far))
+            key = normalised_phone("1", config.phone)
+            if config.phone and key is None:
+                raise ConfigurationError(f"{config.phone!r} is no phone number; write 2125550101 or +442071234567")
+            order = CodeOrder(chosen, trigger_of(context.run.tags), key, config.due_only, config.dry_run, context.run.run_id)
+            size = config.batch or None
+            result = write_codes_to(site, order, batch=size, on_batch=lambda so_far: _progress(context, so_far))
         return dg.MaterializeResult(metadata=as_metadata(result))
 
     return written

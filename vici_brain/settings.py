@@ -16,6 +16,7 @@ from pydantic import SecretStr
 from sqlalchemy import Engine, make_url
 from sqlalchemy.exc import ArgumentError
 
+from vici_brain.brain.breakers import Breaker
 from vici_brain.brain.consistency_log import keep_log
 from vici_brain.brain.database import migrate, open_brain
 from vici_brain.domain.alert_policy import AlertPolicy
@@ -25,6 +26,7 @@ from vici_brain.domain.lead_policy import LeadPolicy
 from vici_brain.domain.report_policy import ReportPolicy
 from vici_brain.domain.write_back_policy import WriteAccess, WriteBackPolicy
 from vici_brain.errors import ConfigurationError
+from vici_brain.flows.guarding import GuardedDialer
 from vici_brain.flows.writing import Site
 from vici_brain.settings_file import PROOF_TIERS, ConfigFile, DialerTable, ProofTier, read_file, zone_name
 from vici_brain.vici.connect import ReadPolicy
@@ -33,6 +35,10 @@ from vici_brain.vici.dialer import Dialer
 PROJECT = Path(__file__).resolve().parent.parent
 """The checkout, where dagster.yaml and workspace.yaml lie."""
 SIMULATED_ZONE = "America/New_York"
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +106,14 @@ class Settings:
             )
         url = found.url.get_secret_value() if found.url else self.simulated_dialer_url(instance)
         return Dialer(instance, url, found.time_zone, found.policy)
+
+    def breaker(self, brain: Engine, key: str, clock: Callable[[], datetime] = _utc_now) -> Breaker:
+        """The breaker of ``key`` (``dialer:east``, ``network:admitad``, ``appointment_booking:service:7``), one for everybody."""
+        return Breaker(brain, key, self.consistency.breaker, clock)
+
+    def guarded_dialer(self, instance: str, brain: Callable[[], Engine], clock: Callable[[], datetime] = _utc_now) -> Dialer:
+        """The dialer behind its breaker; Brain, which keeps that, is asked for when a session is opened."""
+        return GuardedDialer(self.open_dialer(instance), lambda: self.breaker(brain(), f"dialer:{instance}", clock))
 
     def site(self, instance: str, dialer: Dialer, brain: Engine, clock: Callable[[], datetime]) -> Site:
         """What a write to ``instance`` works with; the calls of every configured dialer count for the 30-day rule."""

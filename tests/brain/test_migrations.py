@@ -12,7 +12,9 @@ from vici_brain.errors import ConfigurationError
 
 def test_migrating_an_empty_database_applies_every_revision_once(empty_brain_url: str) -> None:
     engine = open_brain(empty_brain_url)
-    assert migrate(engine) == [f"{number:04}" for number in range(1, 12)]
+    applied = migrate(engine)
+    assert len(applied) >= 12
+    assert applied == [f"{number:04}" for number in range(1, len(applied) + 1)]
     assert migrate(engine) == []
     engine.dispose()
 

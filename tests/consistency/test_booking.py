@@ -1,13 +1,17 @@
 """Booking as other systems do it: five checks at their boundaries, rollback, retries, and the breaker around it."""
 
+import re
 from datetime import datetime, timedelta
+from pathlib import Path
+from threading import Thread
+from typing import Any
 
 import pytest
 from builders import NOON, ask, one
 from crm import AS_BOOKED, BOOKED, alerts, appointment, call, count, flags, untriggered, write
 from hypothesis import given
 from hypothesis import strategies as st
-from sqlalchemy import Engine
+from sqlalchemy import Engine, text
 
 from vici_brain.brain.breakers import Breaker
 from vici_brain.brain.database import brain_now
@@ -16,12 +20,16 @@ from vici_brain.domain.appointments import Appointment, CallFlags, fault_of
 from vici_brain.domain.breaker import OPEN, BreakerPolicy
 from vici_brain.errors import CircuitOpenError, ConfigurationError, RetriableError
 from vici_brain.flows.book_appointment import (
+    Booked,
+    BookingFailedError,
+    Rollback,
     book_appointment,
     retry_with_backoff,
     roll_back,
     validate_appointment_creation,
     wait_before,
 )
+from vici_brain.settings import PROJECT, load_settings
 
 OLDEST = timedelta(seconds=300)
 NOT_BOOKED = CallFlags(appointment_made=False, session_outcome=None, appointment_link_status="unlinked")
@@ -140,7 +148,7 @@ def test_a_calendar_that_is_down_opens_the_breaker_fails_fast_and_is_put_up_for_
     breaker = Breaker(brain, "appointment_booking:service:1", BreakerPolicy(), clock)
     first, second, tries = call(brain), call(brain), []
 
-    def down() -> int:
+    def down() -> Booked:
         tries.append(1)
         raise RetriableError("calendar down")
 
@@ -156,9 +164,9 @@ def test_a_calendar_that_is_down_opens_the_breaker_fails_fast_and_is_put_up_for_
 def test_a_booking_that_works_is_validated_and_one_that_made_nothing_is_rolled_back(brain: Engine) -> None:
     breaker = Breaker(brain, "appointment_booking:service:1", BreakerPolicy(), lambda: brain_now(brain))
     good, bad = call(brain), call(brain, **BOOKED)
-    done = book_appointment(brain, breaker, good, lambda: appointment(brain, good), lambda: brain_now(brain))
+    done = book_appointment(brain, breaker, good, lambda: Booked(appointment(brain, good)), lambda: brain_now(brain))
     assert (done.passed, flags(brain, good)) == (True, AS_BOOKED)
-    failed = book_appointment(brain, breaker, bad, lambda: 999, lambda: brain_now(brain))
+    failed = book_appointment(brain, breaker, bad, lambda: Booked(999), lambda: brain_now(brain))
     assert (failed.reason, flags(brain, bad)[0]) == ("appointment_not_found", False)
 
 
@@ -167,3 +175,142 @@ def test_flags_that_disagree_behind_the_triggers_are_found(brain: Engine) -> Non
     appointment(brain, booked)
     untriggered(brain, "UPDATE calls SET appointment_link_status = 'unlinked'")
     assert validate_appointment_creation(brain, booked, brain_now(brain)).reason == "call_flags_inconsistent"
+
+
+def test_an_appointment_that_is_named_and_missing_is_not_found_though_the_call_has_another(brain: Engine) -> None:
+    booked = call(brain)
+    appointment(brain, booked)
+    assert validate_appointment_creation(brain, booked, brain_now(brain), appointment_id=999).reason == "appointment_not_found"
+    assert validate_appointment_creation(brain, booked, brain_now(brain)).passed
+
+
+@pytest.mark.parametrize("known_by", ["the appointment named", "the conversation", "the call", "the system that booked"])
+def test_a_booking_at_the_calendar_that_no_row_of_the_call_shows_is_not_rolled_back_either(brain: Engine, known_by: str) -> None:
+    claimed = call(brain, **BOOKED, retell_call_id="r1", external_booking_id="b" if known_by == "the call" else None)
+    unlinked = {"external_booking_id": "b", "retell_call_id": "r1" if known_by == "the conversation" else None}
+    named = appointment(brain, None, **unlinked) if known_by in {"the appointment named", "the conversation"} else None
+    done = roll_back(
+        brain,
+        claimed,
+        "appointment_not_linked",
+        brain_now(brain),
+        appointment_id=named if known_by == "the appointment named" else None,
+        booking_id="b" if known_by == "the system that booked" else None,
+    )
+    assert (done.rolled_back, done.booking_id, flags(brain, claimed)) == (False, "b", AS_BOOKED)
+    assert one(brain, "SELECT context ->> 'external_booking_id' FROM manual_review_queue") == "b"
+
+
+def test_a_rollback_of_a_call_that_is_not_there_says_so_and_does_nothing(brain: Engine) -> None:
+    with pytest.raises(LookupError, match="no call 999"):
+        roll_back(brain, 999, "appointment_not_found", NOON)
+    assert alerts(brain) == []
+
+
+def test_a_rollback_waits_for_a_booking_that_is_being_written_and_then_finds_it(brain: Engine) -> None:
+    claimed = call(brain, **BOOKED)
+    found: list[Rollback] = []
+    other = Thread(target=lambda: found.append(roll_back(brain, claimed, "appointment_not_found", brain_now(brain))))
+    with brain.begin() as mine:
+        mine.execute(text("INSERT INTO appointments (call_id) VALUES (:id)"), {"id": claimed})
+        other.start()
+        other.join(0.3)
+        assert other.is_alive()
+    other.join(10)
+    assert [done.rolled_back for done in found] == [False]
+    assert flags(brain, claimed) == AS_BOOKED
+
+
+@pytest.mark.parametrize(
+    ("error", "reason", "priority", "tries"),
+    [
+        (RetriableError("down"), "calcom_booking_failed", 2, 3),
+        (ValueError("password=hunter2"), "calcom_booking_failed", 2, 1),
+        (BookingFailedError("customer_creation_failed", "no name"), "customer_creation_failed", 3, 1),
+        (BookingFailedError("service_not_found", "no such service"), "service_not_found", 4, 1),
+        (BookingFailedError("closed_today", "closed"), "closed_today", 5, 1),
+    ],
+    ids=["outage", "any error", "customer", "service", "other"],
+)
+def test_whatever_a_booking_fails_of_is_logged_and_queued_under_its_reason(
+    brain: Engine, error: Exception, reason: str, priority: int, tries: int
+) -> None:  # F142
+    wanted = call(brain, retell_call_id="r1")
+    breaker = Breaker(brain, "appointment_booking:service:1", BreakerPolicy(), lambda: NOON)
+
+    def create() -> Booked:
+        raise error
+
+    with pytest.raises(type(error)):
+        book_appointment(brain, breaker, wanted, create, lambda: NOON, pause=lambda _: None)
+    assert ask(brain, "SELECT call_id, reason, priority FROM manual_review_queue WHERE entity_type = 'call'") == [
+        (wanted, reason, priority)
+    ]
+    assert count(brain, "booking_errors") == tries
+    for said in (
+        "SELECT string_agg(error, '') FROM booking_errors",
+        "SELECT string_agg(context::text, '') FROM manual_review_queue",
+    ):
+        assert "hunter2" not in one(brain, said)
+
+
+def test_a_calendar_that_booked_while_brain_could_not_write_is_left_to_a_person(brain: Engine) -> None:
+    claimed = call(brain, **BOOKED)
+    breaker = Breaker(brain, "appointment_booking:service:1", BreakerPolicy(), lambda: brain_now(brain))
+    done = book_appointment(brain, breaker, claimed, lambda: Booked(None, "b"), lambda: brain_now(brain))
+    assert (done.reason, flags(brain, claimed)) == ("appointment_not_found", AS_BOOKED)
+    assert one(brain, "SELECT context ->> 'external_booking_id' FROM manual_review_queue") == "b"
+
+
+def test_another_booking_than_the_calendars_is_found(brain: Engine) -> None:
+    booked = call(brain)
+    made = appointment(brain, booked, external_booking_id="other")
+    breaker = Breaker(brain, "appointment_booking:service:1", BreakerPolicy(), lambda: brain_now(brain))
+    done = book_appointment(brain, breaker, booked, lambda: Booked(made, "b"), lambda: brain_now(brain))
+    assert (done.reason, flags(brain, booked)) == ("calcom_booking_id_mismatch", AS_BOOKED)
+
+
+def test_nothing_is_booked_for_a_call_that_is_not_there(brain: Engine) -> None:
+    tries: list[int] = []
+
+    def create() -> Booked:
+        tries.append(1)
+        return Booked(1)
+
+    breaker = Breaker(brain, "appointment_booking:service:1", BreakerPolicy(), lambda: NOON)
+    with pytest.raises(LookupError):
+        book_appointment(brain, breaker, 999, create, lambda: NOON)
+    assert tries == []
+
+
+class Calendar:
+    """As the page's example uses one: its bookings, and the rows that the booking system writes."""
+
+    def __init__(self, brain: Engine, *answers: str | type[Exception] | None) -> None:
+        self._brain, self._answers = brain, list(answers)
+
+    def book(self, _service: int) -> str | None:
+        answer = self._answers.pop(0)
+        if isinstance(answer, type):
+            raise answer("too late")
+        return answer
+
+    def write_appointment(self, call_id: int, booking: str) -> int:
+        return appointment(self._brain, call_id, external_booking_id=booking)
+
+
+def test_the_example_of_the_documents_books_tries_again_and_gives_up(brain: Engine, brain_url: str, tmp_path: Path) -> None:
+    (example,) = re.findall(r"```python\n(.+?)```", (PROJECT / "docs" / "consistency.md").read_text(), re.DOTALL)
+    page: dict[str, Any] = {}
+    exec(example, page)
+    settings = load_settings({"BRAIN_DATABASE_URL": brain_url, "VICI_BRAIN_HOME": str(tmp_path)})
+    booked, refused = call(brain), call(brain)
+    assert page["book"](settings, brain, Calendar(brain, TimeoutError, "b1"), booked, 7).passed
+    assert flags(brain, booked) == AS_BOOKED
+    with pytest.raises(BookingFailedError, match="no service 8"):
+        page["book"](settings, brain, Calendar(brain, None), refused, 8)
+    assert ask(brain, "SELECT call_id, reason FROM manual_review_queue") == [(refused, "service_not_found")]
+    assert ask(brain, "SELECT circuit_key FROM circuit_breaker_states ORDER BY 1") == [
+        ("appointment_booking:service:7",),
+        ("appointment_booking:service:8",),
+    ]

@@ -4,20 +4,25 @@ import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 from builders import NOON, ask, one
-from crm import count
+from crm import write
 from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import Engine
 
 from vici_brain.brain.breakers import Breaker, breaker_statistics
 from vici_brain.domain.breaker import CLOSED, HALF_OPEN, OPEN, BreakerPolicy, BreakerState, admit, fail, release, succeed
+from vici_brain.domain.consistency_policy import ConsistencyPolicy
 from vici_brain.errors import BusyError, CircuitOpenError, ConfigurationError, RetriableError
 from vici_brain.flows.guarding import guarded
+from vici_brain.orchestration.resources import Connections
+from vici_brain.settings import load_settings
 
 POLICY = BreakerPolicy()
 SECOND = timedelta(seconds=1)
@@ -188,10 +193,43 @@ def test_a_restart_finds_it_as_it_was_and_its_statistics_tell(brain: Engine, bre
     assert one(brain, "SELECT metadata ->> 'last_error' FROM circuit_breaker_states") == "RetriableError: down"
 
 
-def test_a_closed_one_is_asked_without_writing(brain: Engine, breaker: Breaker) -> None:
+def test_a_closed_one_has_a_row_from_its_first_caller_and_is_asked_without_writing(
+    brain: Engine, breaker: Breaker
+) -> None:  # F130
     with guarded(breaker):
         pass
-    assert count(brain, "circuit_breaker_states") == 0
+    version = "SELECT circuit_key, state, failure_count, xmin::text, updated_at FROM circuit_breaker_states"
+    before = ask(brain, version)
+    assert [row[:3] for row in before] == [(breaker.key, CLOSED, 0)]
+    for _ in range(3):
+        with guarded(breaker):
+            pass
+    assert ask(brain, version) == before
+    assert breaker_statistics(brain) == {breaker.key: BreakerState()}
+
+
+def test_what_is_known_of_one_is_kept_when_it_fails(brain: Engine, breaker: Breaker) -> None:
+    write(
+        brain,
+        """INSERT INTO circuit_breaker_states (circuit_key, metadata) VALUES (:key, '{"owner": "sales"}')""",
+        key=breaker.key,
+    )
+    fails(breaker)
+    found = one(brain, "SELECT metadata FROM circuit_breaker_states")
+    assert found == {"owner": "sales", "last_error": "RetriableError: down"}
+
+
+def test_keys_of_any_kind_have_breakers_of_their_own_with_the_limits_of_the_settings(brain: Engine, tmp_path: Path) -> None:
+    policy = ConsistencyPolicy(breaker_failures=1, breaker_cooldown_seconds=7)
+    url = brain.url.render_as_string(hide_password=False)
+    settings = replace(load_settings({"BRAIN_DATABASE_URL": url, "VICI_BRAIN_HOME": str(tmp_path)}), consistency=policy)
+    connections = Connections(settings, lambda: NOON)
+    network, other = (connections.breaker(f"network:{name}") for name in ("admitad", "boostiny"))
+    fails(network)
+    with pytest.raises(CircuitOpenError, match=r"network:admitad is not asked.* one try follows 7 s"):
+        connections.breaker("network:admitad").admit()
+    assert other.admit() is False
+    connections.close()
 
 
 def test_a_caller_from_before_it_opened_says_nothing_about_the_probe(breaker: Breaker, clock: Clock) -> None:

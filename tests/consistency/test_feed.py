@@ -67,6 +67,35 @@ def test_the_outcome_is_that_of_the_status_flags_and_a_campaigns_own_row_shadows
     assert found["other"] == "answered"
 
 
+def test_a_status_that_is_explained_later_gives_its_calls_their_outcome(site: Engine) -> None:
+    for number, campaign in enumerate(("SOLAR", "SOLAR", "WIND")):
+        matched(site, raw_row(NOON, f"k.{number}", status="ODD", campaign_id=campaign))
+    matched(site, raw_row(NOON, "k.live", status="INCALL"))
+    assert CrmCalls(site).feed() == Fed(4, 4, 0)
+    write(site, "UPDATE consistency_watermarks SET position = clock_timestamp()")
+    assert CrmCalls(site).feed() == Fed(0, 0, 0)
+    write(site, "UPDATE calls SET booking_failed = true WHERE source_key = 'k.0'")
+    for status, flag in (("ODD", "sale"), ("INCALL", "human_answered")):
+        write(
+            site,
+            "INSERT INTO vici_statuses SELECT instance, 'SOLAR', :status, status_name, human_answered, sale, dnc,"
+            " customer_contact, not_interested, unworkable, scheduled_callback, completed, answering_machine, now()"
+            " FROM vici_statuses WHERE campaign_id = '' AND status = 'NA'",
+            status=status,
+        )
+        write(site, f"UPDATE vici_statuses SET completed = false, {flag} = true WHERE status = :status", status=status)
+    write(site, "UPDATE consistency_watermarks SET position = clock_timestamp()")
+    assert CrmCalls(site).feed().updated == 1
+    assert dict(ask(site, "SELECT source_key, session_outcome FROM calls")) == {
+        "k.0": None,
+        "k.1": "sale",
+        "k.2": None,
+        "k.live": None,
+    }
+    write(site, "UPDATE consistency_watermarks SET position = clock_timestamp()")
+    assert CrmCalls(site).feed() == Fed(0, 0, 0)
+
+
 def test_direction_comes_from_the_source_table_and_the_customer_from_the_lead(site: Engine) -> None:
     matched(site, raw_row(NOON, "1.1"))
     matched(site, raw_row(NOON, "5"), table="vicidial_closer_log")

@@ -52,6 +52,8 @@ def test_everything_that_happens_has_a_line_with_its_prefix(brain: Engine, home:
     for _ in range(3):
         with pytest.raises(RetriableError), guarded(breaker):
             raise RetriableError("no way to\nmysql://u:hunter2@h/db")
+    with guarded(Breaker(brain, "service/8", BreakerPolicy(), lambda: at[0])):
+        at[0] += timedelta(seconds=10, milliseconds=100)
     for _ in range(2):
         at[0] += timedelta(seconds=30)
         with guarded(breaker):
@@ -63,11 +65,12 @@ def test_everything_that_happens_has_a_line_with_its_prefix(brain: Engine, home:
         f"ERROR ROLLBACK call={wrong} reason=appointment_not_found",
         f"ERROR ROLLBACK_REFUSED call={booked} reason=appointment_too_old",
         'ERROR BREAKER key=service/7 change=closed->open failures=3 error="RetriableError: no way to mysql://u:***@h/db"',
+        "WARNING BREAKER_SLOW key=service/8 seconds=10.1 allowed=10",
         "INFO BREAKER key=service/7 change=open->half_open failures=3 error=-",
         "INFO BREAKER key=service/7 change=half_open->closed failures=0 error=-",
     ]
     assert all(re.match(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ ", line) for line in lines(home))
-    assert len(PATTERNS) == 6
+    assert len(PATTERNS) == 7
     for what, pattern in PATTERNS.items():
         assert [line for line in lines(home) if re.search(pattern.replace("¦", "|"), line)], what
 

@@ -122,6 +122,15 @@ def test_a_failed_validation_is_told_without_a_sweep(brain: Engine, office: Offi
     assert f"call {wrong} failed the validation of its appointment: appointment_not_found" in post["message"]
 
 
+def test_the_daily_report_reaches_people_whole(brain: Engine, office: Office) -> None:  # F132
+    made = report_consistency(brain, office.start, "UTC")
+    office.tick(0)
+    (post,) = office.sink.posts
+    assert f"Calls and appointments on {made.day}" in post["title"]
+    assert "consistency rate" in post["message"]
+    assert one(brain, "SELECT sent_at IS NOT NULL FROM outgoing_messages")
+
+
 def test_a_message_that_nobody_took_counts_with_its_age(brain: Engine, office: Office) -> None:
     call(brain, session_outcome="appointment_booked")
     office.sink.status = 500
@@ -153,3 +162,16 @@ def test_what_stays_open_past_the_reminder_is_told_again_and_says_when_it_is_ove
     office.tick(246)
     assert office.sink.titles[-1] == "[info] Over: session_outcome_mismatch"
     assert ask(brain, "SELECT count(*) FROM data_consistency_alerts WHERE corrected_at IS NULL") == [(0,)]
+
+
+def test_a_sweep_that_stopped_is_told_after_its_hour_and_over_with_the_next(brain: Engine, office: Office) -> None:
+    office.tick(0)
+    assert office.sink.posts == []
+    office.sweep(0)
+    for minutes in (59, 61):
+        office.tick(minutes)
+    (post,) = office.sink.posts
+    assert "calls and appointments are unchecked since" in post["title"] + post["message"]
+    write(brain, "UPDATE consistency_watermarks SET updated_at = :at", at=office.start + 62 * MINUTE)
+    office.tick(63)
+    assert "Over" in office.sink.titles[-1]

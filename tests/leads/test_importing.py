@@ -9,8 +9,10 @@ from builders import NOON, add_lead, ask, land, leads_of_a_crm, link, one, raw_r
 from lead_sites import AUTO2, AUTODIAL, CODE, OTHER, OTHER_CODE, LeadSite, lead_site
 from sqlalchemy import Engine, text
 
+from vici_brain.brain.reviews import ReviewQueue
 from vici_brain.domain.identifiers import is_external_lead_id
 from vici_brain.errors import ConfigurationError
+from vici_brain.flows.import_leads import ImportOrder, import_leads
 
 pytestmark = pytest.mark.mariadb
 
@@ -128,6 +130,12 @@ def test_a_code_on_the_wrong_row_never_brings_two_people_together(site: LeadSite
     reviews = ask(site.brain, "SELECT reason, context ->> 'vendor_lead_code' FROM manual_review_queue ORDER BY 2")
     assert reviews == [("vendor_code_of_another_lead", CODE), ("vendor_code_of_another_lead", OTHER_CODE)]
     assert site.take_in().rows_changed == 0
+    # What a person has answered is not asked again when the dialer has news of the lead.
+    queue = ReviewQueue(site.brain)
+    assert all(queue.dismiss(item.id, "somebody", "the loader's mistake", NOON) for item in queue.listed())
+    site.site.run("UPDATE vicidial_list SET status = 'NA'")
+    assert site.take_in().updated == 3
+    assert [row.status for row in queue.listed()] == []
 
 
 def test_a_link_that_brain_has_holds_when_the_number_changes_at_the_dialer(site: LeadSite) -> None:
@@ -205,6 +213,26 @@ def test_a_number_without_meaning_is_still_a_lead_of_its_own(site: LeadSite) -> 
     site.lead(2, "")
     assert site.take_in().created == 2
     assert site.brain_lead(1)["id"] != site.brain_lead(2)["id"]
+    assert site.take_in().rows_changed == 0
+
+
+@pytest.mark.parametrize("phone", ["0000000000", "9999999999", "1234567890", "11111111111"])
+def test_a_number_that_was_put_in_because_a_form_wanted_one_makes_no_two_people_one(site: LeadSite, phone: str) -> None:
+    site.lead(1, phone, first_name="Ada")
+    site.lead(2, phone, first_name="Ben")
+    assert site.take_in().created == 2
+    assert [site.brain_lead(number)["first_name"] for number in (1, 2)] == ["Ada", "Ben"]
+    assert site.take_in().rows_changed == 0
+
+
+def test_a_number_of_another_country_keeps_its_country(site: LeadSite) -> None:
+    site.lead(1, "2071234567", phone_code="44")
+    site.lead(2, "2071234567")
+    site.lead(3, "02071234567", phone_code="44")
+    assert site.take_in().created == 2
+    # Without its country code the first would be called, and matched, as somebody in Maine.
+    assert [site.brain_lead(number)["phone"] for number in (1, 2, 3)] == ["+442071234567", "2071234567", "+442071234567"]
+    assert one(site.brain, "SELECT count(DISTINCT normalised_phone('1', phone)) FROM leads") == 2
     assert site.take_in().rows_changed == 0
 
 
@@ -294,6 +322,14 @@ def test_a_campaign_without_a_list_and_a_stopped_intake_are_refused(site: LeadSi
     with pytest.raises(ConfigurationError, match=r"the intake of leads is stopped .*rolled back.*lead-intake open"):
         site.take_in()
     assert site.count("leads") == 0
+
+
+def test_of_the_campaigns_of_several_dialers_one_need_not_have_all(site: LeadSite) -> None:
+    site.lead(1, "2125550101")
+    sync = site.syncing()
+    done = import_leads(sync, ImportOrder(("Auto2", "Auto3"), "test", "somebody", shared=True))
+    sync.dialer.engine.dispose()
+    assert (done.created, done.absent_campaigns) == (1, ("Auto3",))
 
 
 def test_two_dialers_share_the_lead_of_one_number(site: LeadSite) -> None:

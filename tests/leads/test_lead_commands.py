@@ -73,6 +73,9 @@ def test_a_file_at_the_keyboard(brain: Engine, brain_url: str, tmp_path: Path) -
         assert (figure(done, "leads created"), figure(done, "rows rejected")) == (1, 1)
         assert "columns that mean nothing here: Colour" in done.output
         assert (tmp_path / "leads.csv.rejects.csv").exists()
+        file.write_text("Telefon;Colour\n2125550102;red\n")
+        said = run("import-csv", str(file), "--column", "Telefon=phone", "--column", "Colour=city", "--encoding", "utf-8")
+        assert (figure(said, "leads created"), "mean nothing here" in said.output) == (1, False)
 
 
 @pytest.mark.parametrize(
@@ -80,7 +83,9 @@ def test_a_file_at_the_keyboard(brain: Engine, brain_url: str, tmp_path: Path) -
     [
         (("import-to-brain", "--campaigns", " , "), "names none"),
         (("import-to-brain", "--campaigns", "A", "--limit", "1", "--phone", "1"), "either --limit or --phone"),
+        (("import-to-brain", "--campaigns", "A", "--phone", "Ada"), "'Ada' is no phone number"),
         (("lead-intake", "ajar"), "can be turned to open"),
+        (("import-csv", "leads.csv", "--column", "phone"), "names no column"),
     ],
 )
 def test_a_wrong_option_is_said(brain_url: str, tmp_path: Path, arguments: tuple[str, ...], said: str) -> None:

@@ -19,7 +19,7 @@ def test_fifty_writers_at_once_never_get_the_same_id(brain_url: str) -> None:
 
     def ask_for(turn: int) -> list[str]:
         with crowd.connect() as connection:
-            got = [each for _ in range(8) for each in allocate_external_lead_ids(connection, 5)]
+            got = [each for _ in range(40) for each in allocate_external_lead_ids(connection)]
             # Every third writer gives up: what it was given is not given again.
             connection.rollback() if turn % 3 == 0 else connection.commit()
         return got

@@ -16,6 +16,7 @@ from vici_brain.domain.lead_import import (
     MergedLead,
     ViciLead,
     merged,
+    phone_in_brain,
     status_after,
     statuses_of,
 )
@@ -27,7 +28,7 @@ LEADS = st.lists(
     st.builds(
         ViciLead,
         vici_lead_id=st.integers(1, 9),
-        phone_number=st.sampled_from(["2125550101", "12125550101", "+12125550101"]),
+        phone_number=st.sampled_from(["2125550101", "12125550101", "+12125550101", "(212) 555 0101"]),
         list_id=st.sampled_from([None, 101, 201]),
         campaign_id=st.sampled_from([None, "AUTO2"]),
         status=st.sampled_from(["NEW", "NA", "AA", "SALE", "DNC", "ODD", ""]),
@@ -101,6 +102,21 @@ def test_the_merge_in_sql_is_the_same_rule(brain: Engine, leads: list[ViciLead])
     said = (row.meta.get("vici_status"), row.meta["vici_called_count"], row.meta.get("last_call_date"))
     place = (row.list_id, row.campaign_id, row.profile)
     assert _shown(one) == (row.leader, row.phone, row.phone_key, row.code, row.status, *place, *said)
+
+
+@pytest.mark.parametrize(
+    ("phone_code", "number", "kept"),
+    [
+        ("1", "(212) 555-0101", "(212) 555-0101"),
+        ("", "12125550101", "12125550101"),
+        ("44", "2071234567", "+442071234567"),
+        ("44", "+442071234567", "+442071234567"),
+        ("49", "030 901820", "+4930901820"),
+        ("44", "12", "12"),
+    ],
+)
+def test_a_number_means_the_same_in_brain_without_its_country_code(phone_code: str, number: str, kept: str) -> None:
+    assert phone_in_brain(ViciLead(1, number, phone_code)) == kept
 
 
 def _shown(one: MergedLead) -> tuple[object, ...]:

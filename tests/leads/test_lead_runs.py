@@ -35,8 +35,11 @@ class World:
         self.site, self.settings, self.instance = site, load_settings(environment), instance
         self.defs = definitions_for(self.settings)
 
-    def run(self, job: str) -> dg.ExecuteInProcessResult:
-        return self.defs.resolve_job_def(job).execute_in_process(instance=self.instance, raise_on_error=False)
+    def run(self, job: str, **options: object) -> dg.ExecuteInProcessResult:
+        """One run of ``job``; ``options`` as somebody types them into the launchpad of the import."""
+        config = {"ops": {NAMES.lead_links.to_python_identifier(): {"config": options}}} if options else {}
+        job_def = self.defs.resolve_job_def(job)
+        return job_def.execute_in_process(run_config=config, instance=self.instance, raise_on_error=False)
 
 
 @pytest.fixture
@@ -63,6 +66,18 @@ def test_the_job_imports_the_configured_campaigns_and_a_second_run_changes_nothi
     assert (again["added"], again["changed"], again["created"], again["updated"], again["linked"]) == (0, 0, 0, 0, 0)
 
 
+def test_the_asset_takes_the_options_of_the_command(world: World) -> None:  # F058, F072, F080
+    for lead_id in range(1, 6):
+        world.site.lead(lead_id, f"212555010{lead_id}", list_id=301)
+    tried = metadata(world.run(NAMES.leads_job, campaigns=["retent"], limit=2, dry_run=True))
+    assert (tried["created"], tried["dry_run"], world.site.count("leads")) == (2, True, 0)
+    assert metadata(world.run(NAMES.leads_job, campaigns=["retent"], limit=2))["created"] == 2
+    assert metadata(world.run(NAMES.leads_job, campaigns=["retent"], phone="(212) 555-0105"))["created"] == 1
+    whole = metadata(world.run(NAMES.leads_job, campaigns=["retent"], whole=True))
+    assert (whole["read"], whole["created"]) == (5, 2)
+    assert not world.run(NAMES.leads_job, whole=True, limit=2).success
+
+
 def test_a_stopped_intake_fails_the_run_in_one_line_and_is_not_tried_again(world: World) -> None:
     with world.site.brain.begin() as connection:
         connection.execute(text("UPDATE lead_intake SET mode = 'vici_only', reason = 'rehearsal'"))
@@ -85,7 +100,7 @@ def test_the_audit_is_a_page_and_the_metrics_are_checks(world: World) -> None:  
     green = world.run(NAMES.leads_audit_job)
     assert green.success
     pages = metadata(green)
-    assert str(pages["campaigns"]).splitlines()[2] == "| AUTO2 | 1 | 1 | 1 | 0 | 0 | 1 | 1 | 0 |"
+    assert str(pages["campaigns"]).splitlines()[2] == "| AUTO2 | 1 | 1 | 1 | 0 | 0 | 1 | 1 | 0 | 0 |"
     assert "codes on several numbers" in str(pages["figures"])
     assert {check.check_name: check.passed for check in green.get_asset_check_evaluations()} == dict.fromkeys(METRICS, True)
     _spoil(world)
@@ -94,6 +109,8 @@ def test_the_audit_is_a_page_and_the_metrics_are_checks(world: World) -> None:  
     assert {name: check.passed for name, check in checks.items()} == dict.fromkeys(METRICS, False)
     assert {check.severity for check in checks.values()} == {dg.AssetCheckSeverity.WARN}
     assert checks["every_lead_has_a_vici_lead"].metadata["offending"].value == 1
+    assert checks["every_lead_has_a_vici_lead"].metadata["sample"].value == "1001"
+    assert checks["every_imported_vici_lead_carries_its_code"].metadata["sample"].value == "1"
     assert checks["no_number_is_called_for_two_leads_within_30_days"].metadata["sample"].value == "12125550101"
 
 

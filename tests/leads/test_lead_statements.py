@@ -8,10 +8,12 @@ from builders import exchange
 from lead_sites import LeadSite
 from sqlalchemy import Connection, Engine, Table, text
 
+from vici_brain.brain.lead_files import forget_numbers, stage_file_leads
 from vici_brain.brain.lead_groups import merge_groups
 from vici_brain.brain.lead_mirror import IN_ORDER, LeadMirror
 from vici_brain.brain.lead_writer import stage
 from vici_brain.brain.sql import load
+from vici_brain.domain.lead_files import FileLead
 from vici_brain.domain.lead_import import CRM_STATUS
 from vici_brain.errors import ConfigurationError
 from vici_brain.flows.import_leads import BATCH
@@ -134,6 +136,12 @@ def test_no_statement_reads_all_leads_of_brain(full_brain: Engine) -> None:
         connection.execute(IN_ORDER)
         walks = [plan_of(connection, f"pending_groups_{name}", scope) for name in ("of_campaign", "with_a_lead")]
         connection.rollback()
+        with full_brain.connect() as filing:
+            forget_numbers(filing)
+            numbers = [FileLead(n, f"212{n:07}", keys[n - 1], None, {}) for n in range(1, BATCH + 1)]
+            stage_file_leads(filing, numbers, match_vici=True)
+            plans["stage_file_leads"] = plan_of(filing, "stage_file_leads", scope | {"match_vici": True})
+            filing.rollback()
     for plan in (*plans.values(), *walks):
         is_bound(plan)
     for plan in walks:

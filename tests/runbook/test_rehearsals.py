@@ -179,7 +179,7 @@ def test_11_calls_and_appointments_that_disagree_are_seen_queued_and_over_when_o
         wrong = connection.scalar(text("INSERT INTO calls (session_outcome) VALUES ('appointment_booked') RETURNING id"))
     sweep(brain, brain_now(brain), ConsistencyPolicy())
     (item,) = ReviewQueue(brain).listed()
-    assert (item.reason, item.call_id, item.priority) == ("session_outcome_mismatch", wrong, 1)
+    assert (item.reason, item.call_id, item.priority) == ("session_outcome_mismatch", wrong, 5)
     with brain.begin() as connection:
         connection.execute(text("INSERT INTO appointments (call_id) VALUES (:call)"), {"call": wrong})
     assert process_reviews(brain, brain_now(brain)).resolved == 1

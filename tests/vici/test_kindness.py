@@ -13,7 +13,7 @@ from sqlalchemy.exc import DBAPIError
 from vici_brain.domain.windows import Window
 from vici_brain.errors import RetriableError
 from vici_brain.vici import call_reader, schema
-from vici_brain.vici.call_reader import CALL_TABLES, Bounds, Cursor
+from vici_brain.vici.call_reader import CALL_TABLES, Bounds, Cursor, Extent, Form
 from vici_brain.vici.connect import ReadPolicy, dialer_errors, session_rules
 
 pytestmark = pytest.mark.mariadb
@@ -57,13 +57,15 @@ def busy_site(site: Exchange) -> Exchange:
 
 
 def statements() -> dict[str, Select[Any]]:
-    found: dict[str, Select[Any]] = {"newest calls": call_reader.newest_calls(datetime(2025, 6, 9))}  # noqa: DTZ001 - wall time
+    found: dict[str, Select[Any]] = {"newest calls": call_reader.newest_calls(datetime(2025, 6, 9)).bound()}  # noqa: DTZ001 - wall time
     for table in CALL_TABLES:
         for archive in (False, True):
-            for after in (None, Cursor("2025-06-10 12:05:00", "1700002885.2885" if table.outbound else 2885)):
-                name = f"{table.archive.name if archive else table.name}{', next page' if after else ''}"
-                for kind, page in (("window", call_reader.page_of_window), ("undated", call_reader.page_of_undated)):
-                    found[f"{kind} of {name}"] = page(table, PRESENT, BOUNDS, after, 5000, archive=archive)
+            name = table.archive.name if archive else table.name
+            behind = Cursor("2025-06-10 12:05:00", "1700002885.2885" if table.outbound else 2885)
+            for kind, page in (("window", call_reader.page_of_window), ("undated", call_reader.page_of_undated)):
+                for what, after, ordered in (("", None, True), (", next page", behind, True), (", unordered", None, False)):
+                    asked = page(table, PRESENT, Extent(BOUNDS, 5000, after), Form(archive, ordered=ordered))
+                    found[f"{kind} of {name}{what}"] = asked.bound()
     return found
 
 

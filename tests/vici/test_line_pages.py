@@ -10,8 +10,10 @@ from sqlalchemy import Engine, text
 
 from vici_brain.brain.calls import CallStore
 from vici_brain.brain.matches import MatchStore
+from vici_brain.domain import call_lines
 from vici_brain.domain.windows import Window
 from vici_brain.flows.read_calls import read_calls, read_slice
+from vici_brain.vici import call_reader
 from vici_brain.vici.call_reader import CALL_TABLES, Bounds, cut
 from vici_brain.vici.dialer import DialerSession, LinePage, Page
 
@@ -108,14 +110,27 @@ def test_a_busy_day_is_cut_into_pages_and_a_quiet_one_is_read_at_once(site: Exch
     assert [page.count for page in quiet] == [3]
 
 
+def test_a_page_that_grew_since_it_was_counted_is_read_in_order_from_its_start(
+    site: Exchange, session: DialerSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(30):
+        site.outbound(NOON + timedelta(seconds=number), f"busy.{number}")
+    nothing_yet = lambda bounds, _per_hour, _most: [(bounds, 0)]  # noqa: E731
+    monkeypatch.setattr(call_reader, "cut", nothing_yet)
+    pages = list(session.pages(OUTBOUND, Window(NOON - timedelta(hours=6), NOON + timedelta(hours=6))))
+    keys = [call_lines.fields(line)[0] for page in pages if isinstance(page, LinePage) for line in call_lines.lines(page.text)]
+    assert len(keys) == len(set(keys)) == 30
+
+
 def test_a_day_is_cut_at_hours_so_that_each_part_is_a_page() -> None:
     bounds = Bounds.of(Window(NOON, NOON + timedelta(hours=12)), session_zone())
     hours = [("2025-06-10 12", 3), ("2025-06-10 13", 3), ("2025-06-10 18", 1), ("2025-06-10 19", 9)]
-    parts = cut(bounds, hours, 4)
+    parts, calls = zip(*cut(bounds, hours, 4), strict=True)
+    assert calls == (3, 4, 9)
     assert [part.walls[0].hour for part in parts] == [bounds.walls[0].hour, 13, 19]
     assert [one.walls[1] for one in parts[:-1]] == [other.walls[0] for other in parts[1:]]
     assert parts[-1].walls[1] == bounds.walls[1]
-    assert cut(bounds, [], 4) == [bounds]
+    assert cut(bounds, [], 4) == [(bounds, 0)]
 
 
 def session_zone() -> ZoneInfo:

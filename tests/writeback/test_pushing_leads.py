@@ -11,7 +11,7 @@ from writable_dialer import PASSWORD, Api, WritableDialer, code, cover, serving
 
 from vici_brain.brain.api_logins import ApiLogins
 from vici_brain.domain.write_back_policy import PushPolicy
-from vici_brain.errors import BusyError, RetriableError
+from vici_brain.errors import BusyError, ConfigurationError, RetriableError
 from vici_brain.flows.push_leads import Pushing, PushOrder, PushResult, push_leads
 from vici_brain.vici.api_writer import NonAgentApi
 
@@ -25,6 +25,7 @@ class Intake:
 
     def __init__(self, dialer: WritableDialer, brain: Engine, api: Api, address: str) -> None:
         self.dialer, self.brain, self.api, self.address = dialer, brain, api, address
+        self.instances = ["vici"]
         cover(brain, NOON)
 
     def push(self, now: datetime = NOON, **order: Any) -> PushResult:
@@ -32,7 +33,8 @@ class Intake:
         client = NonAgentApi("vici", self.address, "crm", PASSWORD, ApiLogins(self.brain, "vici", "crm", lambda: now), seconds=2)
         try:
             # What happened since noon may still be on its way to Brain, so that one ledger serves all instants of a test.
-            work = Pushing(source, self.brain, client, POLICY, ["vici"], lambda: now, fresh=now - NOON + timedelta(minutes=15))
+            fresh = now - NOON + timedelta(minutes=15)
+            work = Pushing(source, self.brain, client, POLICY, self.instances, lambda: now, fresh=fresh)
             return push_leads(work, PushOrder("test", **order))
         finally:
             client.close()
@@ -211,6 +213,81 @@ def test_a_dialer_that_goes_away_ends_the_push_after_three_and_loses_no_lead(int
     intake.api.after = lambda _: False
     assert intake.push(NOON + timedelta(minutes=15)).added == 6
     assert one(brain, "SELECT status FROM sync_logs WHERE kind = 'push_leads' ORDER BY id DESC OFFSET 1 LIMIT 1") == "failed"
+
+
+@pytest.mark.parametrize("known_by", ["its lead", "its number"])
+def test_a_number_that_another_dialer_calls_is_not_added_to_this_one(
+    intake: Intake, brain: Engine, known_by: str
+) -> None:  # F075
+    intake.instances = ["vici", "berlin"]
+    cover(brain, NOON, "berlin")
+    add_lead(brain, 1, code=code(1), phone="2125550101")
+    add_lead(brain, 2, code=code(2), phone="2125550102")
+    if known_by == "its lead":
+        link(brain, 70, 1, instance="berlin")
+    else:
+        read = (
+            "INSERT INTO vici_lead_links (instance, vici_lead_id, phone_key, seen_at) VALUES ('berlin', 70, '12125550101', now())"
+        )
+        with brain.begin() as connection:
+            connection.exec_driver_sql(read)
+    result = intake.push()
+    assert (result.added, result.waiting) == (1, 1)
+    reason = "SELECT reason FROM lead_pushes WHERE lead_id = 1"
+    assert one(brain, reason) == "lead 70 of the dialer berlin has this number"
+    # Once the other dialer has let it go, it may be called from here.
+    with brain.begin() as connection:
+        connection.exec_driver_sql("UPDATE vici_lead_links SET archived_at = now() WHERE instance = 'berlin'")
+    assert intake.push(NOON + timedelta(hours=6)).added == 1
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ("DELETE FROM vicidial_lists WHERE list_id = 101", "there is no such list"),
+        ("UPDATE vicidial_lists SET campaign_id = 'OTHER'", "it is of campaign OTHER"),
+    ],
+)
+def test_a_list_of_another_campaign_gets_no_lead(intake: Intake, brain: Engine, change: str, said: str) -> None:
+    add_lead(brain, 1, code=code(1), phone="2125550101")
+    intake.dialer.run(change)
+    with pytest.raises(ConfigurationError, match=f"list 101 of campaign SOLAR, but {said}: correct list_id"):
+        intake.push()
+    assert intake.dialer.codes() == {}
+
+
+@pytest.mark.parametrize("phone", ["+442071234567", "+12125550101999", "0000000000"])
+def test_a_number_that_this_dialer_would_dial_wrongly_is_not_pushed(intake: Intake, brain: Engine, phone: str) -> None:
+    add_lead(brain, 1, code=code(1), phone=phone)
+    assert intake.push().waiting == 1
+    assert intake.dialer.codes() == {}
+    # As the dialer has it already, with its own country code, it is linked all the same.
+    if phone.startswith("+44"):
+        assert "no number of the country +1" in one(brain, "SELECT reason FROM lead_pushes")
+        intake.dialer.lead(7, phone_code="44", phone_number="2071234567")
+        row = "'vici', 7, '442071234567', now()"
+        with brain.begin() as connection:
+            connection.exec_driver_sql(f"INSERT INTO vici_lead_links (instance, vici_lead_id, phone_key, seen_at) VALUES ({row})")
+        assert intake.push(NOON + timedelta(hours=6)).linked == 1
+
+
+def test_an_intake_that_is_switched_off_meanwhile_stops_the_push_and_loses_no_lead(intake: Intake, brain: Engine) -> None:
+    for lead in range(1, 4):
+        add_lead(brain, lead, code=code(lead), phone=f"212555000{lead}")
+
+    def emergency(form: dict[str, str]) -> bool:
+        if form["function"] == "add_lead":
+            with brain.begin() as connection:
+                connection.exec_driver_sql("UPDATE lead_intake SET mode = 'vici_only'")
+        return False
+
+    intake.api.after = emergency
+    stopped = intake.push()
+    assert (stopped.added, stopped.closed) == (1, True)
+    intake.api.after = lambda _: False
+    with brain.begin() as connection:
+        connection.exec_driver_sql("UPDATE lead_intake SET mode = 'open'")
+    assert intake.push().added == 2
 
 
 def test_two_pushes_at_once_are_refused(intake: Intake, brain: Engine) -> None:

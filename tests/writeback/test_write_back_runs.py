@@ -1,7 +1,10 @@
 """The write-back as people start it: settings, assets, schedules, commands."""
 
 import json
+import signal
+import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -13,13 +16,13 @@ import pytest
 from builders import add_lead, ask, link, one
 from pydantic import SecretStr, ValidationError
 from sqlalchemy import Engine
-from writable_dialer import PASSWORD, Api, WritableDialer, code, cover, serving, write_login
+from writable_dialer import PASSWORD, Api, WritableDialer, code, cover, linked_lead, serving, write_login
 
 from definitions import definitions_for
 from vici_brain.cli.main import main
 from vici_brain.domain.write_back_policy import PushPolicy, WriteAccess, WriteBackPolicy
 from vici_brain.orchestration.asset_keys import InstanceNames
-from vici_brain.settings import DialerSettings, Settings, load_settings
+from vici_brain.settings import PROJECT, DialerSettings, Settings, load_settings
 
 VICI = InstanceNames("vici")
 CONFIG = """
@@ -98,6 +101,37 @@ def test_the_command_writes_verifies_nothing_twice_and_tells_each_class(  # F056
 
 
 @pytest.mark.mariadb
+def test_a_process_that_is_killed_in_the_middle_of_a_write_is_made_good_by_the_next(  # F056, F059
+    world: World, brain: Engine, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for lead in range(1, 11):
+        linked_lead(brain, world.dialer, lead)
+    # The dialer is slow with the sixth lead, and goes on with it when the writer is dead.
+    slow = "BEFORE UPDATE ON vicidial_list FOR EACH ROW BEGIN IF NEW.lead_id = 6 THEN DO SLEEP(2); END IF; END"
+    world.dialer.run(f"CREATE TRIGGER slow {slow}")
+    for name, value in world.environment.items():
+        monkeypatch.setenv(name, value)
+    start = [sys.executable, "-c", "from vici_brain.cli.main import main; main()"]
+    process = subprocess.Popen([*start, "update-vendor-codes", "--campaigns", "SOLAR", "--batch", "4"], cwd=PROJECT)
+    until = time.monotonic() + 30
+    sleeping = "SELECT count(*) FROM information_schema.processlist WHERE db = database() AND state = 'User sleep'"
+    while not world.dialer.ask(sleeping)[0][0] and time.monotonic() < until:
+        time.sleep(0.02)
+    process.kill()
+    assert process.wait() == -signal.SIGKILL
+    outcomes = "SELECT outcome, count(*) FROM vendor_code_writes GROUP BY 1 ORDER BY 1"
+    assert ask(brain, outcomes) == [("intended", 4), ("written", 4)]
+    world.dialer.run("DROP TRIGGER slow")
+    status, said = command(world, monkeypatch, capsys, "update-vendor-codes", "--campaigns", "SOLAR", "--batch", "4")
+    assert (status, "4 updated" in said, "4 resumed" in said) == (0, True, True), said
+    assert world.dialer.codes() == {lead: code(lead) for lead in range(1, 11)}
+    # Two of the four had been written, one of them after its writer was dead.
+    assert ask(brain, outcomes) == [("failed", 2), ("written", 10)]
+    assert one(brain, "SELECT count(*) FROM vendor_code_checks WHERE reason = 'written'") == 10
+    assert "0 updated" in command(world, monkeypatch, capsys, "update-vendor-codes", "--campaigns", "SOLAR")[1]
+
+
+@pytest.mark.mariadb
 def test_the_push_command_adds_and_says_so(  # F057, F061, F062, F063, F068
     world: World, brain: Engine, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -140,6 +174,24 @@ def test_both_assets_write_and_carry_their_counts(world: World, brain: Engine) -
     assert (figures[VICI.vendor_codes]["updated"], figures[VICI.pushed_leads]["examined"]) == (1, 0)
     assert world.dialer.codes() == {1: code(1)}
     assert ask(brain, "SELECT trigger, writer FROM vendor_code_writes") == [("manual", "sql")]
+
+
+@pytest.mark.mariadb
+def test_the_asset_of_codes_takes_the_options_of_the_command(world: World, brain: Engine) -> None:  # F059, F080
+    for lead in (1, 2):
+        linked_lead(brain, world.dialer, lead)
+    job = definitions_for(load_settings(world.environment)).resolve_job_def(VICI.codes_job)
+
+    def run(**options: object) -> bool:
+        config = {"ops": {VICI.vendor_codes.to_python_identifier(): {"config": options}}}
+        with dg.DagsterInstance.ephemeral() as instance:
+            return job.execute_in_process(run_config=config, instance=instance, raise_on_error=False).success
+
+    assert run(phone="(212) 555-0002", batch=1)
+    assert world.dialer.codes() == {1: None, 2: code(2)}
+    assert not run(phone="nobody")
+    assert run(campaigns=["Other"])
+    assert world.dialer.codes() == {1: None, 2: code(2)}
 
 
 def settings_with(folder: Path, policy: WriteBackPolicy | None) -> Settings:

@@ -10,8 +10,9 @@ from builders import NOON, add_lead, ask, leads_of_a_crm, link, one
 from sqlalchemy import Engine, text
 from writable_dialer import WritableDialer, code, linked_lead, write_login
 
+from vici_brain.brain.reviews import ReviewQueue
 from vici_brain.domain.write_back_policy import WriteBackPolicy
-from vici_brain.errors import BusyError, ConfigurationError
+from vici_brain.errors import BusyError, ConfigurationError, RetriableError
 from vici_brain.flows.code_orders import CodeOrder, CodeResult, CodeWriting
 from vici_brain.flows.write_codes import write_codes
 from vici_brain.vici.lead_writer import CodeWrite, CodeWriter
@@ -145,6 +146,62 @@ def test_a_run_killed_in_the_middle_is_settled_and_goes_on(dialer: WritableDiale
     assert one(brain, "SELECT count(*) FROM vendor_code_writes WHERE outcome = 'intended'") == 0
     assert one(brain, "SELECT count(*) FROM vendor_code_walks") == 0
     assert one(brain, "SELECT count(*) FROM vendor_code_checks WHERE reason = 'written'") == 10
+
+
+class Silent(Dying):
+    """Writes, and the answer is lost on its way."""
+
+    def write_code(self, vici_lead_id: int, code: str) -> CodeWrite:
+        self.inner.write_code(vici_lead_id, code)
+        raise RetriableError("vici: the connection was lost")
+
+
+def test_a_write_whose_answer_was_lost_is_settled_by_looking(
+    dialer: WritableDialer, brain: Engine, writer: SqlCodeWriter
+) -> None:
+    linked_lead(brain, dialer, 1)
+    result = run(dialer, brain, Silent(writer, 0))
+    assert (result.updated, result.error) == (0, 1)
+    open_row = "SELECT outcome, after, said, attempt FROM vendor_code_writes"
+    assert ask(brain, open_row) == [("intended", None, "vici: the connection was lost", 1)]
+    again = run(dialer, brain, writer)
+    assert (again.resumed, again.skipped, again.updated) == (1, 1, 0)
+    assert [row[:2] for row in ask(brain, open_row)] == [("written", code(1))]
+    # And it is looked at again hours later, as one that was told at once.
+    assert run(dialer, brain, writer, CodeOrder((), "test", due_only=True), NOON + timedelta(hours=4)).verified == 1
+
+
+@pytest.mark.parametrize(
+    ("held", "outcome"), [("", "failed"), ("AGENT-7", "conflict"), (None, "not_found")], ids=["blank", "another", "gone"]
+)
+def test_what_an_interrupted_write_came_to_is_told_by_what_stands_there(
+    dialer: WritableDialer, brain: Engine, writer: SqlCodeWriter, held: str | None, outcome: str
+) -> None:
+    linked_lead(brain, dialer, 1)
+    run(dialer, brain, Silent(writer, 0))
+    if held is None:
+        dialer.run("DELETE FROM vicidial_list")
+    else:
+        dialer.agent_restores(1, held)
+    run(dialer, brain, writer, CodeOrder((), "test", due_only=True))
+    assert ask(brain, "SELECT outcome, after FROM vendor_code_writes") == [(outcome, held)]
+
+
+def test_a_conflict_that_a_person_has_answered_is_not_asked_again_until_it_is_another(
+    dialer: WritableDialer, brain: Engine, writer: SqlCodeWriter
+) -> None:
+    for number in (1, 2):
+        linked_lead(brain, dialer, number, vendor_lead_code="LOADER-1")
+    run(dialer, brain, writer)
+    queue, states = ReviewQueue(brain), "SELECT status, count(*) FROM manual_review_queue GROUP BY 1 ORDER BY 1"
+    first, second = (item.id for item in queue.listed())
+    assert queue.dismiss(first, "somebody", "the loader's own number", NOON)
+    assert queue.resolve(second, "somebody", "stays so", NOON)
+    assert run(dialer, brain, writer).conflict == 2
+    assert ask(brain, states) == [("dismissed", 1), ("resolved", 1)]
+    dialer.agent_restores(1, "LOADER-2")
+    run(dialer, brain, writer)
+    assert ask(brain, states) == [("dismissed", 1), ("pending", 1), ("resolved", 1)]
 
 
 def test_a_code_that_stayed_is_verified_after_four_hours_and_not_before(
@@ -301,6 +358,17 @@ def test_two_runs_at_once_and_no_campaign_are_refused(dialer: WritableDialer, br
         run(dialer, brain, writer, CodeOrder((" ",), "test"))
 
 
+def test_a_campaign_that_the_dialer_has_not_is_no_empty_walk(
+    dialer: WritableDialer, brain: Engine, writer: SqlCodeWriter
+) -> None:
+    linked_lead(brain, dialer, 1)
+    with pytest.raises(ConfigurationError, match="no list of campaign solr; it has lists of OTHER, SOLAR"):
+        run(dialer, brain, writer, CodeOrder(("Solr", "Solar"), "test"))
+    assert dialer.codes() == {1: None}
+    # Of several dialers' campaigns one need not have all.
+    assert run(dialer, brain, writer, CodeOrder(("Solr", "Solar"), "test", shared=True)).updated == 1
+
+
 def test_a_dialer_whose_agents_cannot_be_seen_is_not_written_to(
     dialer: WritableDialer, brain: Engine, writer: SqlCodeWriter
 ) -> None:
@@ -309,6 +377,23 @@ def test_a_dialer_whose_agents_cannot_be_seen_is_not_written_to(
     with pytest.raises(ConfigurationError, match="vicidial_live_agents cannot be read"):
         run(dialer, brain, writer)
     assert dialer.codes() == {1: None}
+
+
+def test_an_intake_that_is_switched_off_meanwhile_stops_the_walk_at_its_batch_and_it_goes_on_there(
+    dialer: WritableDialer, brain: Engine, writer: SqlCodeWriter
+) -> None:
+    for number in range(1, 8):
+        linked_lead(brain, dialer, number)
+
+    def switch(mode: str) -> None:
+        with brain.begin() as connection:
+            connection.execute(text("UPDATE lead_intake SET mode = :mode"), {"mode": mode})
+
+    stopped = run(dialer, brain, writer, batch=3, on_batch=lambda _: switch("vici_only"))
+    assert (stopped.updated, stopped.closed) == (3, True)
+    switch("open")
+    again = run(dialer, brain, writer, batch=3)
+    assert (again.examined, again.updated, again.closed) == (4, 4, False)
 
 
 def test_a_switched_off_intake_stops_the_writing(dialer: WritableDialer, brain: Engine, writer: SqlCodeWriter) -> None:

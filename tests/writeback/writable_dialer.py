@@ -3,6 +3,7 @@
 The API answers as a Non-Agent API does, errors included, over the same vicidial_list. Every instant is given by the test.
 """
 
+import re
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -104,35 +105,50 @@ class Api:
         self.trouble: Callable[[dict[str, str]], str | None] = lambda _: None
         self.after: Callable[[dict[str, str]], bool] = lambda _: False
         """True: the request was carried out, but its answer never comes."""
+        self.failed_logins = 0
+        self.allowed = {"lead_search", "lead_field_info", "update_lead", "add_lead"}
 
     def answer(self, form: dict[str, str]) -> str:
         self.asked.append(form)
         said = self.trouble(form)
         if said is not None:
             return said
-        function = form.get("function", "")
+        function, user, word = form.get("function", ""), form.get("user", ""), form.get("pass", "")
         if function == "version":
             return "VERSION: 2.14-202|BUILD: 250720-1841|DATE: 2025-06-10 12:00:00|EPOCH: 1749571200|DST: 1|TZ: -5|TZNOW: -4|\n"
-        if (form["user"], form["pass"]) != ("crm", PASSWORD):
-            return f"ERROR: Login incorrect, please try again: |{form['user']}|{form['pass']}|BAD|\n"
+        if self.failed_logins >= 10:
+            return f"ERROR: Too many login attempts, try again in 15 minutes: |{user}|LOCK|\n"
+        if (user, word) != ("crm", PASSWORD):
+            self.failed_logins += 1
+            # The dialer strikes what it takes for dangerous out of the password, and then shows it.
+            return f"ERROR: Login incorrect, please try again: |{user}|{re.sub('[^-_0-9a-zA-Z]', '', word)}|BAD|\n"
+        self.failed_logins = 0
+        if function not in self.allowed:
+            return f"ERROR: auth USER DOES NOT HAVE PERMISSION TO USE THIS FUNCTION: |{user}|{function}|\n"
         handler: Callable[[dict[str, str]], str] = getattr(self, f"_{function}")
         return handler(form)
 
     def _lead_search(self, form: dict[str, str]) -> str:
-        rows = []
+        rows, total = [], 0
         for number in form["phone_number"].split(","):
             found = self.dialer.ask("SELECT lead_id FROM vicidial_list WHERE phone_number = :n ORDER BY 1 DESC", n=number)
-            rows.append(f"{number}|{len(found)}|{'-'.join(str(lead) for (lead,) in found)}")
-        return "\n".join(rows) + "\n"
+            rows.append(f"{number}|{len(found)}|{'-'.join(str(lead) for (lead,) in found)}\n")
+            total += len(found)
+        if not total:
+            return f"ERROR: lead_search NO MATCHES FOUND IN THE SYSTEM: |crm|||{form['phone_number']}\n"
+        return "".join(rows)
 
     def _lead_field_info(self, form: dict[str, str]) -> str:
         assert form["field_name"] == "vendor_lead_code"
         found = self.dialer.ask("SELECT vendor_lead_code FROM vicidial_list WHERE lead_id = :lead", lead=form["lead_id"])
         if not found:
-            return f"ERROR: lead_field_info NO MATCHES FOUND IN THE SYSTEM: |crm|{form['lead_id']}|\n"
-        return f"{found[0][0] or ''}\n"
+            return f"ERROR: lead_field_info LEAD NOT FOUND: crm|{form['lead_id']}\n"
+        # The bare value without an end of line: of a lead without a code nothing at all.
+        return found[0][0] or ""
 
     def _update_lead(self, form: dict[str, str]) -> str:
+        if not self.dialer.ask("SELECT lead_id FROM vicidial_list WHERE lead_id = :lead", lead=form["lead_id"]):
+            return f"ERROR: update_lead NO MATCHES FOUND IN THE SYSTEM: |crm|{form['lead_id']}||\n"
         statement = "UPDATE vicidial_list SET vendor_lead_code = :code WHERE lead_id = :lead"
         self.dialer.run(statement, code=form["vendor_lead_code"], lead=form["lead_id"])
         return (
@@ -141,6 +157,10 @@ class Api:
 
     def _add_lead(self, form: dict[str, str]) -> str:
         number, list_id = form["phone_number"], form["list_id"]
+        if form.get("list_exists_check") == "Y" and not self.dialer.ask(
+            "SELECT 1 FROM vicidial_lists WHERE list_id = :l", l=list_id
+        ):
+            return f"ERROR: add_lead NOT A DEFINED LIST ID, LIST EXISTS CHECK ENABLED - {number}|{list_id}\n"
         held = self.dialer.ask("SELECT lead_id, list_id FROM vicidial_list WHERE phone_number = :n", n=number)
         if held and form.get("duplicate_check") == "DUPSYS":
             return f"ERROR: add_lead DUPLICATE PHONE NUMBER IN SYSTEM - {number}|{list_id}|{held[0][0]}|{held[0][1]}\n"

@@ -12,7 +12,7 @@ from sqlalchemy.dialects import mysql
 
 from vici_brain.domain.proof import pieces
 from vici_brain.domain.windows import Window
-from vici_brain.vici.call_reader import CALL_TABLES, Bounds, CallTable
+from vici_brain.vici.call_reader import CALL_TABLES, CallTable
 from vici_brain.vici.proof_reader import bucket_sums, first_and_last, keys_present, odd_rows, regular_rows
 
 pytestmark = pytest.mark.mariadb
@@ -75,11 +75,11 @@ def _statements(dialer: Site, table: CallTable) -> Iterator[tuple[str, Any]]:
     keys = [1, 2, 3] if table.key == "closecallid" else ["1749571320.1", "1749571320.2"]
     for archive in (False, True):
         copy = "archive" if archive else "live"
-        yield f"sums {copy}", bucket_sums(table, piece, archive=archive, sqlite=False)
-        yield f"rows {copy}", regular_rows(table, piece, archive=archive, sqlite=False)
-        yield f"odd {copy}", odd_rows(table, piece, Bounds.of(piece.window, zone), archive=archive, sqlite=False)
-        yield f"ends {copy}", first_and_last(table, archive=archive)
-        yield f"present {copy}", keys_present(table, keys, archive=archive)
+        yield f"sums {copy}", bucket_sums(table, piece, zone, archive=archive, sqlite=False).bound()
+        yield f"rows {copy}", regular_rows(table, piece, archive=archive, sqlite=False).bound()
+        yield f"odd {copy}", odd_rows(table, piece, zone, archive=archive, sqlite=False).bound()
+        yield f"ends {copy}", first_and_last(table, archive=archive).bound()
+        yield f"present {copy}", keys_present(table, keys, archive=archive).bound()
 
 
 @pytest.mark.parametrize("table", CALL_TABLES, ids=lambda table: table.name)

@@ -3,11 +3,13 @@
 Belongs here: reading and writing these rows. Does not: verdicts (domain/appointments) or the order of a booking (flows).
 """
 
+from collections.abc import Collection
+from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import Connection, Engine, text
 
-from vici_brain.brain.database import brain_errors
+from vici_brain.brain.database import brain_errors, by_index
 from vici_brain.domain.appointments import Appointment, CallFlags
 from vici_brain.errors import scrub
 
@@ -21,10 +23,12 @@ _MEASURED = text("""
     INSERT INTO appointment_validations (call_id, appointment_id, reason, milliseconds, validated_at)
     VALUES (:call_id, :appointment_id, :reason, :milliseconds, :at)
 """)
-_LOCK = text("SELECT retell_call_id FROM calls WHERE id = :call_id FOR UPDATE")
+_LOCK = text("SELECT id, retell_call_id, external_booking_id FROM calls WHERE id = :call_id FOR UPDATE")
+# Of the call, of its conversation, or the one that was named: an appointment that was never linked may stand at the calendar.
 _BOOKED = text("""
-    SELECT id, external_booking_id FROM appointments WHERE call_id = :call_id AND external_booking_id IS NOT NULL ORDER BY id
-    DESC LIMIT 1
+    SELECT external_booking_id FROM appointments
+    WHERE external_booking_id IS NOT NULL AND (call_id = :call_id OR retell_call_id = :retell OR id = :appointment_id)
+    ORDER BY id DESC LIMIT 1
 """)
 _ROLL_BACK = text("""
     UPDATE calls SET appointment_made = false, session_outcome = 'creation_failed', appointment_link_status = 'creation_failed',
@@ -32,6 +36,10 @@ _ROLL_BACK = text("""
     WHERE id = :call_id
 """)
 _BARE = text("SELECT EXISTS (SELECT FROM appointments WHERE call_id = :call_id)")
+_SETTLED = text("""
+    SELECT id, customer_id IS NOT NULL AS has_customer, EXISTS (SELECT FROM appointments WHERE call_id = calls.id) AS is_booked
+    FROM calls WHERE id = ANY(:ids) AND (customer_id IS NOT NULL OR EXISTS (SELECT FROM appointments WHERE call_id = calls.id))
+""")
 _FAILED = text("""
     INSERT INTO booking_errors (call_id, circuit_key, error, occurred_at) VALUES (:call_id, :key, :error, :at)
 """)
@@ -42,18 +50,27 @@ class Appointments:
         self._engine = engine
 
     def seen(self, call_id: int, appointment_id: int | None) -> tuple[CallFlags | None, Appointment | None]:
-        """The call's flags (``None``: no such call) and the appointment: that of ``appointment_id``, else the call's newest."""
+        """The call's flags (``None``: no such call), and the appointment that is named, or if none is the call's newest.
+
+        One that is named and missing is missing: another appointment of the call is no proof of it.
+        """
         with brain_errors(), self._engine.connect() as connection:
             flags = connection.execute(_FLAGS, {"call_id": call_id}).one_or_none()
-            found = None
             if appointment_id is not None:
                 found = connection.execute(_BY_ID, {"id": appointment_id}).one_or_none()
-            if found is None:
+            else:
                 found = connection.execute(_NEWEST, {"call_id": call_id}).one_or_none()
         return (
             None if flags is None else CallFlags(*flags),
             None if found is None else Appointment(*found),
         )
+
+    def with_customer_or_booking(self, calls: Collection[int]) -> tuple[set[int], set[int]]:
+        """Which of ``calls`` have a customer, and which an appointment."""
+        with brain_errors(), self._engine.connect() as connection:
+            by_index(connection)
+            rows = connection.execute(_SETTLED, {"ids": list(calls)}).all()
+        return {row.id for row in rows if row.has_customer}, {row.id for row in rows if row.is_booked}
 
     def measured(self, call_id: int, appointment_id: int | None, reason: str | None, milliseconds: float, at: datetime) -> None:
         values = {"call_id": call_id, "appointment_id": appointment_id, "reason": reason, "milliseconds": milliseconds, "at": at}
@@ -67,14 +84,25 @@ class Appointments:
             connection.execute(_FAILED, {"call_id": call_id, "key": key, "error": said, "at": at})
 
 
-def locked_booking(connection: Connection, call_id: int) -> tuple[str | None, str | None, bool]:
-    """The call's ``retell_call_id``, its external booking and whether it has any appointment; the call is locked."""
-    retell = connection.scalar(_LOCK, {"call_id": call_id})
-    booked = connection.execute(_BOOKED, {"call_id": call_id}).one_or_none()
-    has_any = bool(connection.scalar(_BARE, {"call_id": call_id}))
-    return retell, None if booked is None else booked.external_booking_id, has_any
+@dataclass(frozen=True, slots=True)
+class HeldCall:
+    """What is known of a call's booking while the call is locked; ``booking_id`` is one that exists at the calendar."""
+
+    retell_call_id: str | None
+    booking_id: str | None
+    has_appointment: bool
 
 
-def roll_back_flags(connection: Connection, call_id: int, reason: str) -> bool:
-    """Whether there was such a call."""
-    return connection.execute(_ROLL_BACK, {"call_id": call_id, "reason": reason}).rowcount == 1
+def held_call(connection: Connection, call_id: int, appointment_id: int | None) -> HeldCall | None:
+    """The call, locked until the transaction ends, and its booking or that of the appointment named; ``None``: no such call."""
+    by_index(connection)
+    call = connection.execute(_LOCK, {"call_id": call_id}).one_or_none()
+    if call is None:
+        return None
+    values = {"call_id": call_id, "retell": call.retell_call_id, "appointment_id": appointment_id}
+    booking = connection.scalar(_BOOKED, values) or call.external_booking_id
+    return HeldCall(call.retell_call_id, booking, bool(connection.scalar(_BARE, {"call_id": call_id})))
+
+
+def roll_back_flags(connection: Connection, call_id: int, reason: str) -> None:
+    connection.execute(_ROLL_BACK, {"call_id": call_id, "reason": reason})

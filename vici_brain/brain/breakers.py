@@ -3,7 +3,8 @@
 Belongs here: rows of circuit_breaker_states and circuit_breaker_events. Does not: the rule (domain/breaker), nor what is guarded.
 
 The row is locked from reading to writing, so that of any number of callers one probes. A closed breaker costs one read to pass
-and writes nothing. Why it is our own: docs/decisions/0005.
+and writes nothing once its row is there, which its first caller makes: what is guarded shows before it fails. Why it is our own:
+docs/decisions/0005.
 """
 
 from collections.abc import Callable, Collection
@@ -25,8 +26,8 @@ _LOCK = text(f"SELECT {_NAMES} FROM circuit_breaker_states WHERE circuit_key = :
 _MAKE = text("INSERT INTO circuit_breaker_states (circuit_key) VALUES (:key) ON CONFLICT DO NOTHING")
 _WRITE = text(f"""
     UPDATE circuit_breaker_states SET {", ".join(f"{name} = :{name}" for name in _COLUMNS)},
-        metadata = CASE WHEN CAST(:error AS text) IS NULL THEN metadata ELSE jsonb_build_object('last_error', CAST(:error AS
-        text)) END,
+        metadata = CASE WHEN CAST(:error AS text) IS NULL THEN metadata
+            ELSE metadata || jsonb_build_object('last_error', CAST(:error AS text)) END,
         updated_at = clock_timestamp()
     WHERE circuit_key = :key
 """)  # noqa: S608 - the same
@@ -47,19 +48,22 @@ class Breaker:
     """The breaker of one key."""
 
     def __init__(self, engine: Engine, key: str, policy: BreakerPolicy, clock: Callable[[], datetime]) -> None:
-        self.key, self.policy = key, policy
-        self._engine, self._clock = engine, clock
+        self.key, self.policy, self.clock = key, policy, clock
+        self._engine = engine
 
     def admit(self) -> bool:
         """Lets the caller through and says whether it is the one probe; raises CircuitOpenError for everybody else."""
         with brain_errors(), self._engine.connect() as connection:
             row = connection.execute(_READ, {"key": self.key}).one_or_none()
+            if row is None:
+                connection.execute(_MAKE, {"key": self.key})
+                connection.commit()
         if row is None or row.state == CLOSED:
             return False
         refused: BreakerState | None = None
         with brain_errors(), self._engine.begin() as connection:
             before = self._locked(connection)
-            now = self._clock()
+            now = self.clock()
             after = admit(before, self.policy, now)
             if after is None:
                 refused = before
@@ -98,11 +102,11 @@ class Breaker:
         with brain_errors(), self._engine.connect() as connection:
             row = connection.execute(_READ, {"key": self.key}).one_or_none()
         seen = BreakerState() if row is None else BreakerState(**row._asdict())
-        if follow(seen, self._clock()) == seen:
+        if follow(seen, self.clock()) == seen:
             return
         with brain_errors(), self._engine.begin() as connection:
             before = self._locked(connection)
-            now = self._clock()
+            now = self.clock()
             after = follow(before, now)
             self._write(connection, before, after, now, error)
         _log(self.key, before, after, error)

@@ -33,11 +33,10 @@ _CORRECTED = text("""
     UPDATE data_consistency_alerts SET auto_corrected = true, corrected_at = :at, updated_at = :at, resolution_notes = :note
     WHERE alert_type = :alert_type AND entity_type = :entity_type AND entity_id = ANY(:ids) AND corrected_at IS NULL
 """)
-_OVER = text("""
-    UPDATE data_consistency_alerts SET corrected_at = :at, updated_at = :at, resolution_notes = 'no longer so when it was
-    looked at'
-    WHERE alert_type = :alert_type AND entity_type = :entity_type AND corrected_at IS NULL AND entity_id IS NOT NULL
-      AND NOT entity_id = ANY(:ids)
+_ORPHANED = text("""
+    UPDATE data_consistency_alerts SET corrected_at = :at, updated_at = :at, resolution_notes = 'its call is no more'
+    WHERE alert_type = :alert_type AND entity_type = 'call' AND corrected_at IS NULL
+      AND NOT EXISTS (SELECT FROM calls WHERE calls.id = entity_id)
     RETURNING id
 """)
 
@@ -121,7 +120,6 @@ def corrected(connection: Connection, kind: tuple[str, str], ids: Sequence[int],
     connection.execute(_CORRECTED, values)
 
 
-def close_others(connection: Connection, alert_type: str, entity_type: str, still: Sequence[int], at: datetime) -> int:
-    """Closes open alerts of a rule whose entities no longer break it; returns how many."""
-    values = {"alert_type": alert_type, "entity_type": entity_type, "ids": list(still), "at": at}
-    return len(connection.execute(_OVER, values).all())
+def close_orphaned(connection: Connection, alert_type: str, at: datetime) -> int:
+    """Closes open alerts of a type whose call was deleted; returns how many."""
+    return len(connection.execute(_ORPHANED, {"alert_type": alert_type, "at": at}).all())

@@ -20,6 +20,7 @@ _FINISH = text("""
     UPDATE vendor_code_writes SET outcome = :outcome, before = :before, after = :after, said = :said, read_back_at = :now
     WHERE id = :id
 """)
+_NOTE = text("UPDATE vendor_code_writes SET said = :said WHERE id = :id")
 _OPEN = text("SELECT id, vici_lead_id, code, before FROM vendor_code_writes WHERE instance = :instance AND outcome = 'intended'")
 _VERDICT = text("""
     UPDATE vendor_code_writes SET verdict = :verdict, verified_at = :now
@@ -49,6 +50,12 @@ _END = text("DELETE FROM vendor_code_walks WHERE instance = :instance AND campai
 _OPEN_REVIEWS = text("""
     SELECT entity_key FROM manual_review_queue
     WHERE reason = :reason AND entity_type = 'vici_lead' AND entity_key = ANY(:keys) AND status IN ('pending', 'in_progress')
+""")
+# Over manual_review_queue_by_entity.
+_ANSWERED = text("""
+    SELECT entity_key, context ->> 'held' AS held, context ->> 'code' AS code FROM manual_review_queue
+    WHERE reason = 'vendor_code_conflict' AND entity_type = 'vici_lead' AND entity_key = ANY(:keys)
+      AND status IN ('resolved', 'dismissed')
 """)
 _OF_PHONE = text("""
     SELECT links.vici_lead_id FROM leads JOIN vici_lead_links AS links ON links.lead_id = leads.id AND links.instance = :instance
@@ -82,6 +89,10 @@ class CodeWrites:
         values = {"id": row, "outcome": outcome, "before": before, "after": after, "said": said[:500], "now": now}
         self.connection.execute(_FINISH, values)
 
+    def note(self, row: int, said: str) -> None:
+        """Why it is not known what became of a write; its row stays open."""
+        self.connection.execute(_NOTE, {"id": row, "said": said[:500]})
+
     def left_open(self) -> list[tuple[int, int, str, str | None]]:
         """``(row, vici_lead_id, code, before)`` of writes that a dead process may or may not have done."""
         return [
@@ -113,6 +124,12 @@ class CodeWrites:
         keys = [f"{self.instance}/{each}" for each in ids]
         found = self.connection.scalars(_OPEN_REVIEWS, {"reason": reason, "keys": keys})
         return {int(key.rsplit("/", 1)[1]) for key in found}
+
+    def answered_conflicts(self, ids: Iterable[int]) -> set[tuple[int, str, str | None]]:
+        """``(vici_lead_id, held, code)`` of conflicts that a person has closed."""
+        keys = [f"{self.instance}/{each}" for each in ids]
+        rows = self.connection.execute(_ANSWERED, {"keys": keys})
+        return {(int(row.entity_key.rsplit("/", 1)[1]), row.held, row.code) for row in rows}
 
     def position(self, campaigns: str) -> int:
         """Where an unfinished walk stopped; 0 for a new one."""

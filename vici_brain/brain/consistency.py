@@ -1,118 +1,32 @@
-"""The rules by which calls and appointments agree: who breaks which, how many, and examples of them.
+"""Who breaks which rule of calls and appointments, how many, examples of them, and the corrections that are certain.
 
-Belongs here: the rules' conditions and the questions built on them. Does not: alerts (brain/call_alerts), corrections (here
-only the two
-that are certain), or when to look (orchestration).
-
-Each rule is one condition. Counting, sampling, the sweep and the look at a single call are built on it, so that they cannot
-differ.
+Belongs here: the questions built on the rules' conditions. Does not: the rules (brain/consistency_rules), alerts
+(brain/call_alerts), or when to look (orchestration).
 """
 
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import Connection, Engine, TextClause, text
 
+from vici_brain.brain.call_alerts import corrected
+from vici_brain.brain.consistency_rules import RULES, Rule
 from vici_brain.brain.database import brain_errors, by_index
+from vici_brain.brain.reviews import OURSELVES
 
-_CALLS, _APPOINTMENTS, _ERRORS = "calls AS entity", "appointments AS entity", "booking_errors AS entity"
 RECENT = timedelta(hours=1)
-
-
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """``condition`` is true for offenders; ``grace`` leaves a booking that is being written its time."""
-
-    name: str
-    check: str
-    severity: str
-    is_told: bool
-    entity_type: str
-    source: str
-    condition: str
-    says: str
-    remedy: str
-    grace: timedelta = timedelta()
-    changed_at: str = "updated_at"
-
-
-RULES = (
-    Rule(
-        "session_outcome_mismatch",
-        "booked_outcomes_have_appointment_made",
-        "critical",
-        True,
-        "call",
-        _CALLS,
-        "session_outcome = 'appointment_booked' AND NOT appointment_made AND vanished_at IS NULL",
-        "says appointment_booked, but appointment_made is false",
-        "Was the caller given an appointment? If so enter it with call_id; if not set session_outcome to what happened.",
-    ),
-    Rule(
-        "missing_appointment",
-        "made_appointments_exist",
-        "critical",
-        True,
-        "call",
-        _CALLS,
-        "appointment_made AND vanished_at IS NULL AND"
-        " NOT EXISTS (SELECT FROM appointments WHERE appointments.call_id = entity.id)",
-        "counts as having made an appointment, but there is none",
-        "Enter the appointment with call_id, or set appointment_made to false; the review queue holds each call.",
-        grace=timedelta(minutes=1),
-    ),
-    Rule(
-        "missing_direction",
-        "calls_have_a_direction",
-        "warning",
-        False,
-        "call",
-        _CALLS,
-        "direction IS NULL",
-        "has no direction",
-        "The sweep sets inbound; if it comes back, see who writes direction as NULL.",
-    ),
-    Rule(
-        "inconsistent_link_status",
-        "made_appointments_are_linked",
-        "warning",
-        False,
-        "call",
-        _CALLS,
-        "appointment_made AND appointment_link_status <> 'linked' AND vanished_at IS NULL",
-        "made an appointment, but its link status is not linked",
-        "If the appointment exists, set appointment_link_status to linked.",
-        grace=timedelta(minutes=1),
-    ),
-    Rule(
-        "orphaned_appointment",
-        "webhook_appointments_have_a_call",
-        "warning",
-        False,
-        "appointment",
-        _APPOINTMENTS,
-        "call_id IS NULL AND source = 'retell_webhook'",
-        "came by webhook and belongs to no call",
-        "The sweep links it when a call with its retell_call_id comes; otherwise set call_id by hand.",
-    ),
-    Rule(
-        "recent_failures",
-        "no_booking_failed_in_the_last_hour",
-        "info",
-        False,
-        "booking_error",
-        _ERRORS,
-        "kind = 'booking_failed'",
-        "a booking failed",
-        "See error in booking_errors and the breakers in circuit_breaker_states.",
-        changed_at="occurred_at",
-    ),
-)
 _CHECKED_CALL = tuple(rule for rule in RULES if rule.entity_type == "call")
+# By the booking, if one call alone names it, else by the conversation.
 _BY_BOOKING = text("""
-    UPDATE appointments SET call_id = calls.id FROM calls
-    WHERE appointments.call_id IS NULL AND appointments.source = 'retell_webhook' AND calls.retell_call_id =
-    appointments.retell_call_id
+    UPDATE appointments SET call_id = found.call_id
+    FROM (
+        SELECT orphan.id, coalesce(
+            (SELECT min(id) FROM calls WHERE calls.external_booking_id = orphan.external_booking_id HAVING count(*) = 1),
+            (SELECT id FROM calls WHERE calls.retell_call_id = orphan.retell_call_id)) AS call_id
+        FROM appointments AS orphan WHERE orphan.call_id IS NULL AND orphan.source = 'retell_webhook'
+    ) AS found
+    WHERE appointments.id = found.id AND found.call_id IS NOT NULL AND appointments.call_id IS NULL
     RETURNING appointments.id
 """)
 _DIRECTION = text("UPDATE calls SET direction = 'inbound' WHERE direction IS NULL RETURNING id")
@@ -128,12 +42,35 @@ _EVIDENCE = text("""
       AND EXISTS (SELECT FROM appointments WHERE appointments.call_id = calls.id)
     RETURNING id
 """)
-CORRECTIONS: dict[str, tuple[TextClause, str]] = {
+_CORRECTIONS: dict[str, tuple[TextClause, str]] = {
     "session_outcome_mismatch": (_EVIDENCE, "made to agree with the appointment that exists"),
     "missing_direction": (_DIRECTION, "set to inbound"),
     "inconsistent_link_status": (_LINKED, "the appointment exists: set to linked"),
-    "orphaned_appointment": (_BY_BOOKING, "linked to the call with its retell_call_id"),
+    "orphaned_appointment": (_BY_BOOKING, "linked to the call with its booking or its retell_call_id"),
 }
+# What changed, and however old it is what no alert tells of or nobody was asked about: an appointment may go without its call
+# being written, and a row may be written where triggers are off. What a person decided stands until the row is written again.
+_NEWS = """
+    AND (entity.{changed} >= :since OR NOT EXISTS (SELECT FROM data_consistency_alerts AS open
+        WHERE open.entity_id = entity.id AND open.alert_type = :name AND open.entity_type = :kind AND open.corrected_at IS NULL)
+        {unasked})
+"""
+_UNASKED = """
+        OR NOT EXISTS (SELECT FROM manual_review_queue AS item WHERE item.call_id = entity.id AND item.reason = :name
+            AND item.status IN ('pending', 'in_progress'))
+"""
+_UNDECIDED = """
+    AND NOT EXISTS (SELECT FROM manual_review_queue AS item WHERE item.call_id = entity.id AND item.reason = :name
+        AND item.status IN ('resolved', 'dismissed') AND item.resolved_at >= entity.{changed} AND item.assigned_to <> :us)
+"""
+_EVER = datetime.min.replace(tzinfo=UTC)
+_SETTLED = """
+    UPDATE data_consistency_alerts AS alert SET corrected_at = :at, updated_at = :at,
+        resolution_notes = 'no longer so when it was looked at'
+    WHERE alert_type = :name AND entity_type = :kind AND corrected_at IS NULL AND entity_id IS NOT NULL
+      AND NOT EXISTS (SELECT FROM {source} WHERE entity.id = alert.entity_id AND {stands})
+    RETURNING id
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,20 +86,65 @@ class Standing:
         return self.offending == 0
 
 
-def offenders(connection: Connection, rule: Rule, since: datetime | None, now: datetime) -> dict[int, datetime]:
-    """Who breaks ``rule`` and changed at or after ``since`` (``None``: of any age): id and when it changed, lowest first."""
+def news(connection: Connection, rule: Rule, since: datetime | None, now: datetime, most: int = 50_000) -> dict[int, datetime]:
+    """Who breaks ``rule`` and changed at or after ``since`` (``None``: ever) or is unknown: id and when it changed, lowest first.
+
+    Of more than ``most`` the rest stays unknown, and so is news the next time, whatever ``since`` says then.
+    Failures are events and no states: of them only what happened since then is news.
+    """
+    values = {"since": since or _EVER, "settled": now - rule.grace, "most": most} | {
+        "name": rule.name,
+        "kind": rule.entity_type,
+        "us": OURSELVES,
+    }
+    if rule.is_event:
+        return _found(connection, rule, f" AND {rule.changed_at} >= :since", values | {"since": since or now - RECENT})
+    scope = _NEWS.format(changed=rule.changed_at, unasked=_UNASKED if rule.is_told else "")
+    if rule.is_told:
+        scope += _UNDECIDED.format(changed=rule.changed_at)
+    return _found(connection, rule, scope, values)
+
+
+def put_right(connection: Connection, rule: Rule, now: datetime) -> set[int]:
+    """Corrects what breaks ``rule`` and is certain, however old, and closes its alerts as corrected; returns whom."""
+    if rule.name not in _CORRECTIONS:
+        return set()
     by_index(connection)
-    changed = "" if since is None else f" AND {rule.changed_at} >= :since"
-    asked = _asked(rule, f"id, {rule.changed_at} AS changed_at", changed, " ORDER BY id")
-    return {row.id: row.changed_at for row in connection.execute(asked, {"since": since, "settled": now - rule.grace})}
+    statement, note = _CORRECTIONS[rule.name]
+    fixed = list(connection.scalars(statement))
+    corrected(connection, (rule.name, rule.entity_type), fixed, note, now)
+    return set(fixed)
+
+
+def close_settled(connection: Connection, rule: Rule, now: datetime) -> int:
+    """Closes open alerts of ``rule`` whose entities are gone or right; one that still has its grace keeps its alert."""
+    statement = _SETTLED.format(source=rule.source, stands=rule.stands or rule.condition)
+    values = {"name": rule.name, "kind": rule.entity_type, "at": now, "recent": now - RECENT}
+    return len(connection.execute(text(statement), values).all())
 
 
 def standing(engine: Engine, rule: Rule, now: datetime, most: int = 20) -> Standing:
     """Who breaks ``rule`` now, whenever it came to be; failures count for an hour."""
-    since = now - RECENT if rule.name == "recent_failures" else None
+    scope = f" AND {rule.changed_at} >= :since" if rule.is_event else ""
+    values = {"since": now - RECENT, "settled": now - rule.grace, "most": most}
     with brain_errors(), engine.connect() as connection:
-        found = offenders(connection, rule, since, now)
-    return Standing(rule, len(found), tuple([*found][::-1][:most]))
+        by_index(connection)
+        asked = _asked(rule, "id, count(*) OVER () AS offending", scope, " ORDER BY id DESC LIMIT :most")
+        rows = connection.execute(asked, values).all()
+    return Standing(rule, rows[0].offending if rows else 0, tuple(row.id for row in rows))
+
+
+def _found(connection: Connection, rule: Rule, scope: str, values: Mapping[str, object]) -> dict[int, datetime]:
+    by_index(connection)
+    asked = _asked(rule, f"id, {rule.changed_at} AS changed_at", scope, " ORDER BY id LIMIT :most")
+    return {row.id: row.changed_at for row in connection.execute(asked, values)}
+
+
+def all_broken(engine: Engine, names: Collection[str], now: datetime) -> dict[str, set[int]]:
+    """Who breaks each of the rules named, without grace."""
+    with brain_errors(), engine.connect() as connection:
+        values = {"settled": now + timedelta(days=1), "most": None}
+        return {rule.name: {*_found(connection, rule, "", values)} for rule in RULES if rule.name in names}
 
 
 def broken_by_call(engine: Engine, call_id: int, now: datetime) -> tuple[Rule, ...] | None:

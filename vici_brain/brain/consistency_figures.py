@@ -14,12 +14,13 @@ from sqlalchemy import Connection, Engine, text
 
 from vici_brain.brain.database import brain_errors, by_index
 
+# A call of the day is inconsistent by an alert of any later moment too: one made just before midnight is found after it.
 _TOTALS = text("""
     SELECT (SELECT count(*) FROM calls WHERE created_at >= :start AND created_at < :end) AS calls,
         (SELECT count(*) FROM appointments WHERE created_at >= :start AND created_at < :end) AS appointments,
         (SELECT count(*) FROM booking_errors WHERE occurred_at >= :start AND occurred_at < :end) AS booking_errors,
         (SELECT count(DISTINCT alert.entity_id) FROM data_consistency_alerts AS alert JOIN calls ON calls.id = alert.entity_id
-            WHERE alert.detected_at >= :start AND alert.detected_at < :end AND alert.entity_type = 'call'
+            WHERE alert.detected_at >= :start AND alert.entity_type = 'call'
               AND NOT alert.false_positive AND alert.alert_type <> 'appointment_removed'
               AND calls.created_at >= :start AND calls.created_at < :end) AS inconsistent_calls
 """)
@@ -42,9 +43,16 @@ _HOURS = text("""
     GROUP BY 1 ORDER BY 1
 """)
 _BREAKERS = text("""
-    SELECT circuit_key, count(*) FILTER (WHERE new_state = 'open') AS opened, count(*) FILTER (WHERE new_state = 'closed') AS
-    closed
-    FROM circuit_breaker_events WHERE happened_at >= :start AND happened_at < :end GROUP BY circuit_key ORDER BY opened DESC, 1
+    SELECT circuit_key, coalesce(seen.opened, 0) AS opened, coalesce(seen.closed, 0) AS closed,
+        coalesce(standing.state, 'closed') AS state
+    FROM (
+        SELECT circuit_key, count(*) FILTER (WHERE new_state = 'open') AS opened,
+            count(*) FILTER (WHERE new_state = 'closed') AS closed
+        FROM circuit_breaker_events WHERE happened_at >= :start AND happened_at < :end GROUP BY circuit_key
+    ) AS seen
+    FULL JOIN (SELECT circuit_key, state FROM circuit_breaker_states WHERE state IN ('open', 'half_open')) AS standing
+        USING (circuit_key)
+    ORDER BY 2 DESC, 1
 """)
 # Recovery: from the last opening to the close, so that it measures the breaker and not the outage. Alerts: until the first
 # message that told of them was delivered; those that nobody heard of count with their age, unless they settled before.
@@ -76,8 +84,9 @@ _KEEP = text("""
         period_end = excluded.period_end, total_calls = excluded.total_calls, total_appointments = excluded.total_appointments,
         total_inconsistencies = excluded.total_inconsistencies, consistency_rate = excluded.consistency_rate,
         figures = excluded.figures, markdown = excluded.markdown, updated_at = excluded.updated_at
-    RETURNING xmax = 0 AS added
 """)
+_FIRST = text("SELECT min(report_date) FROM daily_consistency_reports")
+_COMPLETE = text("SELECT report_date FROM daily_consistency_reports WHERE report_date >= :since AND updated_at >= period_end")
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +103,16 @@ class AlertCount:
 
 
 @dataclass(frozen=True, slots=True)
+class BreakerCount:
+    """How often a breaker opened and closed, and how it stands now."""
+
+    circuit_key: str
+    opened: int
+    closed: int
+    state: str
+
+
+@dataclass(frozen=True, slots=True)
 class Figures:
     """A period in numbers; speeds are ``None`` where nothing was measured."""
 
@@ -104,7 +123,7 @@ class Figures:
     alerts: tuple[AlertCount, ...]
     top: tuple[tuple[str, str, int], ...]
     hours: Mapping[datetime, int]
-    breakers: tuple[tuple[str, int, int], ...]
+    breakers: tuple[BreakerCount, ...]
     open_reviews: int
     validation_ms: float | None
     recovery_s: float | None
@@ -138,7 +157,7 @@ class ConsistencyFigures:
                 alerts=tuple(AlertCount(**row._asdict()) for row in connection.execute(_ALERTS, span)),
                 top=tuple((row.alert_type, row.description, row.times + row.held_back) for row in connection.execute(_TOP, span)),
                 hours={row.hour: row.found for row in connection.execute(_HOURS, span)},
-                breakers=tuple((row.circuit_key, row.opened, row.closed) for row in connection.execute(_BREAKERS, span)),
+                breakers=tuple(BreakerCount(**row._asdict()) for row in connection.execute(_BREAKERS, span)),
                 open_reviews=connection.execute(_REVIEWS).scalar_one(),
                 validation_ms=speeds.validation_ms,
                 recovery_s=None if speeds.recovery_s is None else float(speeds.recovery_s),
@@ -159,8 +178,8 @@ class KeptReport:
     markdown: str
 
 
-def keep_report(connection: Connection, report: KeptReport, at: datetime) -> bool:
-    """Whether the day had none yet; a second one replaces the first."""
+def keep_report(connection: Connection, report: KeptReport, at: datetime) -> None:
+    """A second report of a day replaces the first."""
     values = {
         "day": report.day,
         "zone": report.zone,
@@ -174,4 +193,11 @@ def keep_report(connection: Connection, report: KeptReport, at: datetime) -> boo
         "markdown": report.markdown,
         "at": at,
     }
-    return bool(connection.execute(_KEEP, values).scalar_one())
+    connection.execute(_KEEP, values)
+
+
+def days_reported(engine: Engine, since: date) -> tuple[date | None, set[date]]:
+    """The first day that ever had a report, and the days from ``since`` with one that was made when they were over."""
+    with brain_errors(), engine.connect() as connection:
+        by_index(connection)
+        return connection.scalar(_FIRST), set(connection.scalars(_COMPLETE, {"since": since}))

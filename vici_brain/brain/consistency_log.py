@@ -77,6 +77,10 @@ def breaker_changed(key: str, before: str, after: str, *, failures: int, error: 
     _write(level, "BREAKER", key=key, change=f"{before}->{after}", failures=failures, error=error)
 
 
+def breaker_slow(key: str, seconds: float, allowed: float) -> None:
+    _write(logging.WARNING, "BREAKER_SLOW", key=key, seconds=f"{seconds:.1f}", allowed=f"{allowed:g}")
+
+
 def _write(level: int, prefix: str, **fields: Any) -> None:
     """``PREFIX name=value …`` on one line; what has blanks is quoted, what is unknown is ``-``."""
     _LOG.log(level, "%s %s", prefix, " ".join(f"{name}={_shown(value)}" for name, value in fields.items()))

@@ -3,6 +3,7 @@
 Belongs here: running the feed from its watermark. Does not: its rule (sql/feed_calls.sql), rows of other systems, appointments.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 
@@ -19,6 +20,20 @@ BATCH = 20_000
 # them all for each batch. Nothing tells the planner before statistics do.
 _WHAT_CHANGED = text("SET LOCAL enable_indexscan = off")
 _FROM_THE_START = text("SET LOCAL enable_bitmapscan = off; SET LOCAL enable_sort = off; SET LOCAL enable_incremental_sort = off")
+# One step down calls_unexplained for each status that is known now: the many calls of other statuses are not looked at.
+_UNEXPLAINED = """(instance, source_table, source_key) IN (
+    SELECT held.instance, held.source_table, held.source_key
+    FROM (SELECT DISTINCT instance, status FROM vici_statuses WHERE status <> ALL(:transient)) AS explained
+    CROSS JOIN LATERAL (
+        SELECT instance, source_table, source_key, status FROM calls
+        WHERE (calls.instance, calls.status) = (explained.instance, explained.status)
+            AND source = 'vici' AND session_outcome IS NULL AND status IS NOT NULL AND NOT appointment_made AND NOT booking_failed
+        OFFSET 0
+    ) AS held
+    JOIN vici_call_logs AS call ON (call.instance, call.source_table, call.source_key)
+        = (held.instance, held.source_table, held.source_key)
+    WHERE EXISTS (SELECT FROM vici_statuses AS known WHERE (known.instance, known.status) = (held.instance, held.status)
+        AND known.status = call.status AND known.campaign_id IN (call.campaign_id, '')))"""
 _PAGED = "(instance, source_table, source_key) > (:after_instance, :after_table, :after_key)"
 
 
@@ -32,9 +47,9 @@ class Fed:
 
 
 @cache
-def _since() -> TextClause:
-    """The same statement over what changed or was matched since an instant."""
-    return text(load("feed_calls").text.replace(_PAGED, f"(changed_at >= :since OR matched_at >= :since) AND {_PAGED}"))
+def _only(which: str) -> TextClause:
+    """The same statement over some calls."""
+    return text(load("feed_calls").text.replace(_PAGED, f"{which} AND {_PAGED}"))
 
 
 class CrmCalls:
@@ -44,26 +59,33 @@ class CrmCalls:
     def feed(self, batch: int = BATCH) -> Fed:
         """Brings calls into step with the dialers' calls, in batches of a transaction each; the watermark moves at the end.
 
-        The first time every call is looked at, later those that changed. A pass that was cut off is made again; nothing is fed
-        twice.
+        The first time every call is looked at, later those that changed, and those whose status was not explained before and is
+        now. A pass that was cut off is made again; nothing is fed twice.
         """
         with brain_errors(), self._engine.begin() as connection:
             to, since = horizon(connection), position(connection, WATERMARK)
-        statement = load("feed_calls") if since is None else _since()
+        if since is None:
+            fed = self._all(load("feed_calls"), _FROM_THE_START, {}, batch)
+        else:
+            fed = self._all(_only("(changed_at >= :since OR matched_at >= :since)"), _WHAT_CHANGED, {"since": since}, batch)
+            late = self._all(_only(_UNEXPLAINED), None, {}, batch)
+            fed = Fed(fed.examined + late.examined, fed.added + late.added, fed.updated + late.updated)
+        with brain_errors(), self._engine.begin() as connection:
+            advance(connection, WATERMARK, to)
+        return fed
+
+    def _all(self, statement: TextClause, planned: TextClause | None, given: Mapping[str, object], batch: int) -> Fed:
         examined = added = updated = 0
         after: tuple[str, str, str] | None = ("", "", "")
         while after is not None:
-            values = {"limit": batch, "transient": sorted(TRANSIENT)} | dict(
+            values = {"limit": batch, "transient": sorted(TRANSIENT), **given} | dict(
                 zip(("after_instance", "after_table", "after_key"), after, strict=True)
             )
             with brain_errors(), self._engine.begin() as connection:
                 by_index(connection)
-                connection.execute(_FROM_THE_START if since is None else _WHAT_CHANGED)
-                if since is not None:
-                    values["since"] = since
+                if planned is not None:
+                    connection.execute(planned)
                 row = connection.execute(statement, values).one()
             examined, added, updated = examined + row.examined, added + row.added, updated + row.updated
             after = (row.instance, row.source_table, row.source_key) if row.examined == batch else None
-        with brain_errors(), self._engine.begin() as connection:
-            advance(connection, WATERMARK, to)
         return Fed(examined, added, updated)

@@ -36,7 +36,6 @@ _PUT = text(f"""
 _PAGES = text("""
     SELECT instance, report FROM daily_call_reports WHERE day = :day AND time_zone = :time_zone ORDER BY instance
 """)
-_TOLD = text("SELECT EXISTS (SELECT FROM outgoing_messages WHERE fingerprint = :fingerprint)")
 
 
 class DailyCalls:
@@ -85,10 +84,6 @@ def put_report(connection: Connection, report: InstanceDay, at: datetime) -> Non
         "computed_at": at,
     }
     connection.execute(_PUT, values)
-
-
-def was_told(connection: Connection, fingerprint: str) -> bool:
-    return bool(connection.scalar(_TOLD, {"fingerprint": fingerprint}))
 
 
 def stored_pages(engine: Engine, day: date, zone: str) -> dict[str, str]:

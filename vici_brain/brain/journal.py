@@ -7,9 +7,10 @@ import json
 import resource
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 
 from sqlalchemy import Engine, text
 
@@ -144,6 +145,12 @@ class Journal:
 
 
 def peak_memory_mb() -> float:
-    """The largest resident size this process has had, in MiB."""
+    """The largest resident size this process has had, in MiB.
+
+    What getrusage says begins with the size of the parent at the fork, so a small worker of a large daemon would look large:
+    Linux keeps the process's own mark.
+    """
+    with suppress(OSError, StopIteration), Path("/proc/self/status").open() as status:
+        return round(int(next(line for line in status if line.startswith("VmHWM")).split()[1]) / 1024, 1)
     unit = 1024 * 1024 if sys.platform == "darwin" else 1024
     return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit, 1)

@@ -30,15 +30,34 @@ _BEFORE_AND_AFTER = text("""
 """)
 _SAMPLE = text("""
     SELECT vici_lead_id FROM vici_lead_links
-    WHERE instance = :instance AND removed_at IS NULL AND origin = 'vici'
-      AND entered_at >= (SELECT brain_first_since FROM lead_intake)
+    WHERE instance = :instance AND removed_at IS NULL AND origin = 'vici' AND (
+        entered_at >= (SELECT brain_first_since FROM lead_intake)
+        OR vici_lead_id > (SELECT brain_first_after FROM vici_lead_cursors WHERE instance = :instance)
+    )
     ORDER BY vici_lead_id DESC LIMIT 10
+""")
+_LACKING_CODE = text("""
+    SELECT kept.vici_lead_id FROM vici_lead_links AS kept JOIN leads ON leads.id = kept.lead_id
+    WHERE kept.instance = :instance AND kept.removed_at IS NULL AND kept.seen_at IS NOT NULL AND kept.archived_at IS NULL
+      AND kept.vendor_lead_code IS DISTINCT FROM leads.external_lead_id
+    ORDER BY kept.vici_lead_id LIMIT 10
+""")
+_LACKING_LINK = text("""
+    SELECT leads.id FROM leads
+    WHERE NOT EXISTS (SELECT FROM vici_lead_links AS kept WHERE kept.lead_id = leads.id AND kept.removed_at IS NULL)
+      AND NOT EXISTS (
+          SELECT FROM lead_call_restrictions AS held
+          WHERE held.lead_id = leads.id AND (held.restriction = 'DO_NOT_CALL' OR held.callable_after > :now)
+      )
+    ORDER BY leads.id DESC LIMIT 10
 """)
 
 
 @dataclass(frozen=True, slots=True)
 class CampaignLeads:
-    """Leads of one campaign on the dialer; ``own_code``: it carries the id of its lead in Brain."""
+    """Leads of one campaign on the dialer; ``own_code``: it carries the id of its lead in Brain. ``lacking_own_code``: it is
+    live, has a lead in Brain, and does not.
+    """
 
     campaign: str
     leads: int
@@ -49,11 +68,14 @@ class CampaignLeads:
     linked: int
     own_code: int
     archived: int
+    lacking_own_code: int
 
 
 @dataclass(frozen=True, slots=True)
 class LeadAudit:
-    """One audit; ``numbers_called_for_two_leads`` were called within thirty days for more than one lead of the dialer."""
+    """One audit; ``numbers_called_for_two_leads`` were called within thirty days for more than one lead, of this dialer or of
+    another too. ``brain_leads_kept_out`` have no link because they must not be called now.
+    """
 
     instance: str
     taken_at: datetime
@@ -63,6 +85,7 @@ class LeadAudit:
     brain_leads: int
     brain_leads_without_id: int
     brain_leads_without_link: int
+    brain_leads_kept_out: int
     entered_outside_brain: int
     brain_first_since: datetime | None
     numbers_called: int
@@ -71,6 +94,8 @@ class LeadAudit:
     numbers_called_for_two_leads: int
     phones_called_for_two_leads: Sequence[str]
     leads_outside_brain: Sequence[int]
+    leads_lacking_own_code: Sequence[int]
+    brain_leads_lacking_link: Sequence[int]
 
     def total(self, name: str) -> int:
         """The sum of a column of the campaigns."""
@@ -78,7 +103,11 @@ class LeadAudit:
 
     @property
     def imported_without_own_code(self) -> int:
-        return self.total("linked") - self.total("own_code")
+        return self.total("lacking_own_code")
+
+    @property
+    def brain_leads_to_link(self) -> int:
+        return self.brain_leads_without_link - self.brain_leads_kept_out
 
     def figures(self) -> dict[str, int]:
         """The whole numbers, by name, as kept and compared."""
@@ -102,10 +131,13 @@ def audit_leads(connection: Connection, instance: str, now: datetime) -> LeadAud
     campaigns = [CampaignLeads(*row) for row in connection.execute(load("audit_campaigns"), scope)]
     totals = connection.execute(load("audit_totals"), scope).one()._asdict()
     called = connection.execute(load("audit_repeated_calls"), scope).one()._asdict()
-    phones, outside = called.pop("sample"), list(connection.scalars(_SAMPLE, scope))
-    return LeadAudit(
-        instance, now, campaigns, **totals, **called, phones_called_for_two_leads=phones, leads_outside_brain=outside
-    )
+    samples = {
+        "phones_called_for_two_leads": called.pop("sample"),
+        "leads_outside_brain": list(connection.scalars(_SAMPLE, scope)),
+        "leads_lacking_own_code": list(connection.scalars(_LACKING_CODE, scope)),
+        "brain_leads_lacking_link": list(connection.scalars(_LACKING_LINK, scope)),
+    }
+    return LeadAudit(instance, now, campaigns, **totals, **called, **samples)
 
 
 def keep_audit(connection: Connection, audit: LeadAudit, occasion: Occasion, import_id: int | None = None) -> int:

@@ -30,7 +30,8 @@ _PROFILE = {
 _OF_NEW = _PROFILE | {
     "external_lead_id": "a.code",
     "phone": "a.phone",
-    "status": "a.status",
+    # A file says nothing of it, unless a dialer has the number.
+    "status": "coalesce(a.status, 'RECEIVED')",
     "source": ":source",
     "meta": "a.meta || jsonb_build_object('origin', CAST(:origin AS text), 'imported_at', CAST(:at AS timestamptz),"
     " 'synced_at', CAST(:at AS timestamptz))",

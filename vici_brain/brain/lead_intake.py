@@ -18,7 +18,13 @@ _TURN = text("""
     UPDATE lead_intake SET mode = :mode, reason = :reason, changed_at = clock_timestamp(), changed_by = :by
     WHERE mode <> :mode
 """)
-_BRAIN_FIRST = text("UPDATE lead_intake SET brain_first_since = :since, changed_at = clock_timestamp(), changed_by = :by")
+_BRAIN_FIRST = text("""
+    UPDATE lead_intake SET brain_first_since = :since, changed_at = clock_timestamp(), changed_by = :by
+    WHERE brain_first_since IS NULL
+""")
+_ON_THEIR_OWN = text("UPDATE lead_intake SET brain_first_since = NULL WHERE brain_first_since IS NOT NULL")
+_HAD = text("UPDATE vici_lead_cursors SET brain_first_after = newest")
+_HAD_NOTHING = text("UPDATE vici_lead_cursors SET brain_first_after = NULL WHERE brain_first_after IS NOT NULL")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,13 +59,23 @@ def require_open(connection: Connection) -> None:
 
 
 def turn(connection: Connection, mode: Mode, reason: str, by: str) -> bool:
-    """Turns the switch in the caller's transaction; whether it stood otherwise."""
-    return connection.execute(_TURN, {"mode": mode, "reason": reason, "by": by}).rowcount > 0
+    """Turns the switch in the caller's transaction; whether it stood otherwise.
+
+    Dialers on their own get their leads directly: that these came past Brain is then nobody's fault.
+    """
+    turned = connection.execute(_TURN, {"mode": mode, "reason": reason, "by": by}).rowcount > 0
+    if mode == "vici_only":
+        connection.execute(_ON_THEIR_OWN)
+        connection.execute(_HAD_NOTHING)
+    return turned
 
 
-def brain_first(connection: Connection, since: datetime | None, by: str) -> None:
-    """From ``since`` on a lead that enters a dialer without a code of Brain counts as having gone past it."""
-    connection.execute(_BRAIN_FIRST, {"since": since, "by": by})
+def brain_first(connection: Connection, since: datetime, by: str) -> None:
+    """From ``since`` on a lead that enters a dialer without a code of Brain counts as having gone past it; said again, the first
+    time stands.
+    """
+    if connection.execute(_BRAIN_FIRST, {"since": since, "by": by}).rowcount:
+        connection.execute(_HAD)
 
 
 def intake_is_open(connection: Connection) -> bool:

@@ -3,7 +3,7 @@
 Belongs here: lead_pushes, lead_push_cursors, and the links that a push makes. Does not: rules or HTTP.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -61,6 +61,18 @@ _AT_DIALER = text("""
         FROM vici_lead_links WHERE vici_lead_links.phone_key = asked.phone_key OFFSET 0
     ) AS kept WHERE kept.instance = :instance
     ORDER BY 1, 2
+""")
+# Two dialers with one number would both call it before either knew of the other's call.
+_ELSEWHERE = text("""
+    SELECT DISTINCT ON (asked.lead_id) asked.lead_id, kept.instance, kept.vici_lead_id
+    FROM unnest(CAST(:leads AS bigint[]), CAST(:phones AS text[])) AS asked (lead_id, phone_key) CROSS JOIN LATERAL (
+        SELECT instance, vici_lead_id, archived_at, removed_at FROM vici_lead_links AS links WHERE links.lead_id = asked.lead_id
+        UNION ALL
+        SELECT instance, vici_lead_id, archived_at, removed_at FROM vici_lead_links AS same WHERE same.phone_key = asked.phone_key
+        OFFSET 0
+    ) AS kept
+    WHERE kept.instance = ANY(CAST(:instances AS text[])) AND kept.archived_at IS NULL AND kept.removed_at IS NULL
+    ORDER BY asked.lead_id, kept.instance, kept.vici_lead_id
 """)
 
 
@@ -159,6 +171,13 @@ class LeadPushes:
             numbers = tuple((row.phone_code, number) for number in (row.phone_number, row.alt_phone) if number)
             found.setdefault(row.lead_id, []).append(Mirrored(row.vici_lead_id, row.phone_key, row.live, numbers))
         return found
+
+    def elsewhere(self, leads: Sequence[Candidate], instances: Iterable[str]) -> dict[int, str]:
+        """Those of ``leads`` whose number another dialer calls already, with the words that say where."""
+        keys = {"leads": [each.lead_id for each in leads], "phones": [each.phone_key for each in leads]}
+        others = [name for name in instances if name != self.instance]
+        rows = self.connection.execute(_ELSEWHERE, keys | {"instances": others}) if others else ()
+        return {row.lead_id: f"lead {row.vici_lead_id} of the dialer {row.instance} has this number" for row in rows}
 
     def link(self, vici_lead_id: int, lead_id: int, now: datetime, *, added: bool) -> int:
         """Links the two unless the dialer's lead is linked to one that Brain still has; to whom it is linked now.

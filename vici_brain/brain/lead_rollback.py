@@ -22,18 +22,28 @@ _OURS = [
     # What was written to dialers keeps its own record of codes; a lead that is imported again finds its code there.
     *("vendor_code_writes", "vendor_code_checks", "lead_call_restrictions", "lead_pushes"),
 ]
+# Foreign keys count wherever they come from: one that deletes in cascade would take rows of the CRM along.
 _USES = text("""
-    SELECT c.oid::regclass::text AS relation, quote_ident(a.attname) AS column
-    FROM pg_class AS c JOIN pg_attribute AS a ON a.attrelid = c.oid
-    WHERE c.relkind IN ('r', 'p')
-      AND c.relnamespace = ANY(SELECT oid FROM pg_namespace WHERE nspname = ANY(current_schemas(false)))
-      AND NOT a.attisdropped AND a.attnum > 0 AND c.relname <> ALL(:ours) AND c.oid <> 'leads'::regclass
-      AND has_table_privilege(c.oid, 'SELECT')
-      AND ((a.attname = 'lead_id' AND a.atttypid IN ('bigint'::regtype, 'integer'::regtype)) OR EXISTS (
-          SELECT FROM pg_constraint AS k
-          WHERE k.conrelid = c.oid AND k.contype = 'f' AND k.confrelid = 'leads'::regclass AND k.conkey = ARRAY[a.attnum]
-      ))
-    ORDER BY 1, 2
+    WITH referring AS (
+        SELECT k.conrelid AS oid,
+            array_agg(quote_ident(own.attname) ORDER BY pair.place) AS columns,
+            array_agg(quote_ident(of.attname) ORDER BY pair.place) AS of_leads
+        FROM pg_constraint AS k CROSS JOIN LATERAL unnest(k.conkey, k.confkey) WITH ORDINALITY AS pair (own, of, place)
+        JOIN pg_attribute AS own ON own.attrelid = k.conrelid AND own.attnum = pair.own
+        JOIN pg_attribute AS of ON of.attrelid = k.confrelid AND of.attnum = pair.of
+        WHERE k.contype = 'f' AND k.confrelid = 'leads'::regclass GROUP BY k.oid, k.conrelid
+        UNION
+        SELECT c.oid, ARRAY['lead_id'], ARRAY['id'] FROM pg_class AS c JOIN pg_attribute AS a ON a.attrelid = c.oid
+        WHERE c.relkind IN ('r', 'p') AND c.oid <> 'leads'::regclass
+          AND c.relnamespace = ANY(SELECT oid FROM pg_namespace WHERE nspname = ANY(current_schemas(false)))
+          AND a.attname = 'lead_id' AND a.atttypid IN ('bigint'::regtype, 'integer'::regtype) AND NOT a.attisdropped
+    )
+    SELECT c.oid::regclass::text AS relation, c.oid = 'leads'::regclass AS is_leads, referring.columns, referring.of_leads,
+        has_table_privilege(c.oid, 'SELECT') AS readable
+    FROM referring JOIN pg_class AS c USING (oid)
+    WHERE NOT (c.relname = ANY(:ours)
+        AND c.relnamespace = ANY(SELECT oid FROM pg_namespace WHERE nspname = ANY(current_schemas(false))))
+    ORDER BY 1, 3
 """)
 _MAY_DELETE = text("SELECT has_table_privilege('leads', 'DELETE') AS may, current_user AS who")
 _DOOMED = text("CREATE TEMPORARY TABLE doomed_leads (lead_id bigint PRIMARY KEY, kept_because text, state jsonb) ON COMMIT DROP")
@@ -103,16 +113,31 @@ class LeadRollback:
         connection.execute(text("ANALYZE doomed_leads"))
         connection.execute(_CHANGED, self._scope)
         connection.execute(_ELSEWHERE, self._scope)
-        for relation, column in connection.execute(_USES, {"ours": _OURS}).all():
+        self._keep_used(row.who)
+
+    def _keep_used(self, who: str) -> None:
+        """Keeps what any other table refers to; raises ConfigurationError for one of which that cannot be seen."""
+        uses = self._connection.execute(_USES, {"ours": _OURS}).all()
+        unseen = sorted({use.relation for use in uses if not use.readable})
+        if unseen:
+            raise ConfigurationError(
+                f"{who} may not see whether {', '.join(unseen)} use leads that would go: as their owner, "
+                f"GRANT SELECT ON {', '.join(unseen)} TO {who}. Nothing was cleared"
+            )
+        for use in uses:
+            same = " AND ".join(f"other.{own} = l.{of}" for own, of in zip(use.columns, use.of_leads, strict=True))
+            # A lead that goes itself keeps none.
+            staying = "AND NOT EXISTS (SELECT FROM doomed_leads AS gone WHERE gone.lead_id = other.id)" if use.is_leads else ""
             used = text(f"""
-                UPDATE doomed_leads AS doomed SET kept_because = :reason
-                WHERE kept_because IS NULL AND EXISTS (SELECT FROM {relation} AS other WHERE other.{column} = doomed.lead_id)
-            """)  # noqa: S608 - both names come from the catalog, quoted where they need it
-            connection.execute(used, {"reason": f"used by {relation}"})
+                UPDATE doomed_leads AS doomed SET kept_because = :reason FROM leads AS l
+                WHERE kept_because IS NULL AND l.id = doomed.lead_id
+                  AND EXISTS (SELECT FROM {use.relation} AS other WHERE {same} {staying})
+            """)  # noqa: S608 - the names come from the catalog, quoted where they need it
+            self._connection.execute(used, {"reason": f"used by {use.relation}"})
 
     def snapshot(self) -> Iterator[tuple[str, int, str]]:
-        """What will go or change: ``(action, lead_id, JSON)``, in order."""
-        for row in self._connection.execute(_SNAPSHOT, self._scope):
+        """What will go or change: ``(action, lead_id, JSON)``, in order; however many, they are never all in memory."""
+        for row in self._connection.execute(_SNAPSHOT, self._scope, execution_options={"yield_per": 2_000}):
             yield row.action, row.lead_id, json.dumps(row.state, sort_keys=True)
 
     def clear(self) -> RollbackCounts:

@@ -18,6 +18,12 @@ from vici_brain.errors import DifferenceError
 
 _VALID = "l.external_lead_id ~ '^[0-9]{13}$'"
 _CLASHES = text("SELECT ref, leader, phone, clash, lead_id FROM arriving_leads WHERE clash IS NOT NULL ORDER BY ref")
+# Over lead_call_restrictions_forbidden: what was forbidden for a number holds for whoever comes with it, from wherever.
+_FORBIDDEN = text("""
+    UPDATE arriving_leads AS arriving SET status = :do_not_call
+    FROM lead_call_restrictions AS held
+    WHERE held.restriction = 'DO_NOT_CALL' AND held.phone_key = arriving.phone_key AND status IS DISTINCT FROM :do_not_call
+""")
 _KEEP_NEW = text("""
     INSERT INTO lead_import_items (import_id, action, lead_id, after)
     SELECT :import_id, 'created', l.id, to_jsonb(l) FROM arriving_leads AS a JOIN leads AS l ON l.id = a.lead_id WHERE a.created
@@ -26,6 +32,12 @@ _ANSWERED = text("""
     SELECT entity_key FROM manual_review_queue
     WHERE reason = 'lead_deleted_in_brain' AND entity_type = 'lead' AND entity_key = ANY(:keys)
       AND status NOT IN ('pending', 'in_progress')
+""")
+# Over manual_review_queue_by_entity.
+_ANSWERED_CLASHES = text("""
+    SELECT entity_key, context ->> 'vendor_lead_code' AS code FROM manual_review_queue
+    WHERE reason = 'vendor_code_of_another_lead' AND entity_type = 'lead' AND entity_key = ANY(:keys)
+      AND status IN ('resolved', 'dismissed')
 """)
 DELETED = "lead_deleted_in_brain"
 
@@ -71,6 +83,7 @@ class LeadWriter:
         run(text("ANALYZE arriving_leads"))
         run(load("resolve_arriving_leads"))
         withheld = self._withhold(withhold, at) if withhold is not None else 0
+        run(_FORBIDDEN, {"do_not_call": DO_NOT_CALL})
         run(load("clashing_codes"))
         run(load("allocate_codes"))
         updated = self._update(scope, overwrite=overwrite) if touch else 0
@@ -167,7 +180,10 @@ class LeadWriter:
         return len(rows)
 
     def _review(self, at: datetime) -> int:
+        """Asks about each code of another lead; what a person has answered of it is not asked again."""
         rows = self._connection.execute(_CLASHES).all()
+        keys = {"keys": [str(row.lead_id) for row in rows]}
+        answered = {(row.entity_key, row.code) for row in self._connection.execute(_ANSWERED_CLASHES, keys)} if rows else set()
         items = [
             ReviewItem(
                 "vendor_code_of_another_lead",
@@ -176,6 +192,7 @@ class LeadWriter:
                 context={"vici_lead_id": row.leader, "phone": row.phone, "vendor_lead_code": row.clash},
             )
             for row in rows
+            if (str(row.lead_id), row.clash) not in answered
         ]
         put_up_for_review(self._connection, items, at)
         return len(rows)

@@ -50,9 +50,7 @@ _NEWEST = text("""
     ) AS newest_of_each
 """)
 _COVERAGE = text(f"""{_SOURCE_TABLES}
-    SELECT count(*) AS buckets, coalesce(sum(source_count), 0) AS source_count,
-           (SELECT count(*) FROM held_call_logs
-            WHERE instance = :instance AND called_at >= :start AND called_at < :end AND vanished_at IS NULL) AS brain_count,
+    SELECT count(*) AS buckets, coalesce(sum(source_count), 0) AS source_count, coalesce(sum(brain_count), 0) AS brain_count,
            count(*) FILTER (WHERE source_count <> brain_count OR source_crc_sum <> brain_crc_sum) AS differing
     FROM tables CROSS JOIN LATERAL (
         SELECT * FROM call_log_proofs
@@ -76,7 +74,7 @@ _READ_SLICES = text("""
 
 @dataclass(frozen=True, slots=True)
 class Coverage:
-    """A window in the ledger: buckets read (per source table), rows at the source then, rows in Brain now."""
+    """A window in the ledger: buckets read (per source table), rows at the source and in Brain when they were last compared."""
 
     buckets: int
     source_count: int
@@ -105,11 +103,11 @@ class Ledger:
         return newest
 
     def coverage(self, instance: str, window: Window) -> Coverage:
-        """What the ledger says of ``window``, and how many rows Brain holds in it."""
+        """What the ledger says of ``window``."""
         scope = {"instance": instance, "start": window.start, "end": window.end}
         with brain_errors(), self.engine.connect() as connection:
             row = connection.execute(_COVERAGE, scope).one()
-        return Coverage(row.buckets, int(row.source_count), row.brain_count, row.differing)
+        return Coverage(row.buckets, int(row.source_count), int(row.brain_count), row.differing)
 
     def read_since(self, instance: str, source_table: str, window: Window, since: datetime) -> set[datetime]:
         """Starts of the buckets of ``window`` whose last read began at or after ``since``; a resumed batch leaves them out."""

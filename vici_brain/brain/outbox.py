@@ -12,6 +12,7 @@ _PUT = text("""
     INSERT INTO outgoing_messages (kind, fingerprint, severity, title, body, link, created_at)
     VALUES (:kind, :fingerprint, :severity, :title, :body, :link, :at) RETURNING id
 """)
+_TOLD = text("SELECT EXISTS (SELECT FROM outgoing_messages WHERE fingerprint = :fingerprint)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,3 +39,8 @@ def tell(connection: Connection, message: Message, at: datetime) -> int:
         "at": at,
     }
     return int(connection.execute(_PUT, values).scalar_one())
+
+
+def was_told(connection: Connection, fingerprint: str) -> bool:
+    """Whether a message of this matter was ever put here."""
+    return bool(connection.scalar(_TOLD, {"fingerprint": fingerprint}))

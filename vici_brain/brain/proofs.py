@@ -10,14 +10,15 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import Engine, text
 
 from vici_brain.brain.database import brain_errors
 from vici_brain.brain.purged_calls import vanish_purged
 from vici_brain.brain.sql import load
-from vici_brain.domain.proof import TOLERANCE, BucketSum, Difference
-from vici_brain.domain.windows import Window
+from vici_brain.domain.proof import TOLERANCE, BucketSum, Difference, pieces
+from vici_brain.domain.windows import BUCKET, Window
 
 _KEYS = text("""
     SELECT source_key, row_crc FROM held_call_logs
@@ -112,20 +113,40 @@ class Vanished:
         return Vanished(dict(Counter(self.by_reason) + Counter(other.by_reason)), self.emptied + other.emptied)
 
 
+@dataclass(frozen=True, slots=True)
+class Sums:
+    """Count and CRC sum of the regular rows of each bucket, and the buckets in which there are irregular ones besides."""
+
+    regular: dict[datetime, BucketSum]
+    odd: tuple[datetime, ...]
+
+
 class ProofStore:
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
 
-    def sums(self, scope: Scope, window: Window) -> dict[datetime, BucketSum]:
-        """Count and CRC sum of the regular rows of each bucket of ``window``."""
+    def sums(self, scope: Scope, window: Window) -> Sums:
+        """What Brain's side of each bucket of ``window`` adds up to."""
+        regular: dict[datetime, BucketSum] = {}
+        odd = []
         with brain_errors(), self.engine.connect() as connection:
-            rows = connection.execute(load("brain_sums"), scope.over(window))
-            return {row.bucket_start: BucketSum(row.calls, int(row.crc_sum)) for row in rows}
+            for piece in pieces(window, ZoneInfo(scope.zone)):
+                for row in connection.execute(
+                    load("brain_sums"), scope.over(piece.window) | {"offset": piece.offset.total_seconds()}
+                ):
+                    if row.calls:
+                        regular[row.bucket_start] = BucketSum(row.calls, int(row.crc_sum))
+                    if row.odd:
+                        odd.append(row.bucket_start)
+        return Sums(regular, tuple(odd))
 
-    def odd_rows(self, scope: Scope, window: Window) -> dict[str, tuple[int, datetime]]:
-        """CRC32 and bucket of the irregular rows of ``window``, by key."""
+    def odd_rows(self, scope: Scope, buckets: Sequence[datetime]) -> dict[str, tuple[int, datetime]]:
+        """CRC32 and bucket of the irregular rows of ``buckets``, by key."""
+        if not buckets:
+            return {}
+        values = scope.over(Window(_EPOCH, _EPOCH)) | {"buckets": list(buckets)}
         with brain_errors(), self.engine.connect() as connection:
-            rows = connection.execute(load("brain_odd_rows"), scope.over(window))
+            rows = connection.execute(load("brain_odd_rows"), values)
             return {row.source_key: (row.row_crc, row.bucket_start) for row in rows}
 
     def place(self, scope: Scope, rows: Sequence[OddSourceRow]) -> list[PlacedRow]:
@@ -162,11 +183,15 @@ class ProofStore:
 
     def record(self, scope: Scope, verdict: Verdict) -> None:
         """Writes the verdict on every whole bucket of its window."""
+        whole = verdict.window.whole_buckets()
+        if not whole.length:
+            return
         differing = {each.bucket_start for each in verdict.differences}
-        buckets = list(verdict.window.buckets())
         source, brain, nothing = verdict.source, verdict.brain, BucketSum()
-        values = scope.over(verdict.window) | {
+        buckets = sorted(start for start in {*source, *brain, *differing} if whole.start <= start < whole.end)
+        values = scope.over(whole) | {
             "compared_at": verdict.compared_at,
+            "last": whole.end - BUCKET,
             "buckets": buckets,
             "states": ["differs" if start in differing else "proven" for start in buckets],
             "source_counts": [source.get(start, nothing).count for start in buckets],

@@ -4,13 +4,13 @@ Belongs here: rows of manual_review_queue. Does not: deciding what needs a perso
 """
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 
 from sqlalchemy import Connection, Engine, text
 
-from vici_brain.brain.database import brain_errors
+from vici_brain.brain.database import brain_errors, by_index
 
 # An open item of the same matter only learns the newest context: a sweep that finds it again is no news.
 _PUT = text("""
@@ -29,15 +29,17 @@ _PUT = text("""
 """)
 
 
+OURSELVES = "vici-brain"
+"""Who settled an item that no person did."""
 PRIORITIES = {
     "appointment_validation_failed": 1,
     "calcom_booking_failed": 2,
     "customer_creation_failed": 3,
     "service_not_found": 4,
 }
-"""Of reasons that come with booking; any other has 5 unless it says otherwise."""
+"""Of reasons that come with booking; any other has 5."""
 _LIST = text("""
-    SELECT id, call_id, reason, priority, status, entity_type, entity_key, assigned_to, created_at, context
+    SELECT id, call_id, retell_call_id, reason, priority, status, entity_type, entity_key, assigned_to, created_at, context
     FROM manual_review_queue WHERE status = ANY(:states) ORDER BY priority, created_at, id LIMIT :limit
 """)
 _COUNTS = text("""
@@ -54,6 +56,29 @@ _CLOSE = text("""
         assigned_to = coalesce(assigned_to, :person)
     WHERE id = :id AND status IN ('pending', 'in_progress') RETURNING call_id, reason
 """)
+_PENDING = text("""
+    SELECT id, call_id, retell_call_id, reason, priority, status, entity_type, entity_key, assigned_to, created_at, context
+    FROM manual_review_queue WHERE status = 'pending' AND (priority, id) > (:priority, :id) ORDER BY priority, id LIMIT :limit
+""")
+# Only what is still pending: a person may have taken it meanwhile.
+_SETTLED = text("""
+    WITH closed AS (
+        UPDATE manual_review_queue SET status = 'resolved', resolved_at = :at, resolution_notes = :note, updated_at = :at,
+            assigned_to = :us
+        WHERE id = ANY(:ids) AND status = 'pending' RETURNING id, call_id, reason
+    ), told AS (
+        UPDATE data_consistency_alerts AS alert SET corrected_at = :at, updated_at = :at, resolution_notes = :note
+        FROM closed WHERE alert.entity_type = 'call' AND alert.entity_id = closed.call_id AND alert.alert_type = closed.reason
+            AND alert.corrected_at IS NULL
+    )
+    SELECT id FROM closed
+""")
+_TRIED = text("""
+    UPDATE manual_review_queue SET updated_at = :at, context = context || jsonb_build_object(
+        'last_tried_at', CAST(:at AS timestamptz), 'tries', coalesce(CAST(context ->> 'tries' AS integer), 0) + 1,
+        'last_error', CAST(:error AS text))
+    WHERE id = :id AND status = 'pending'
+""")
 # What a person says of an item is said of its alert too: dismissed means that there was nothing wrong.
 _ALERT = text("""
     UPDATE data_consistency_alerts SET corrected_at = :at, updated_at = :at, false_positive = :false_positive, resolution_notes
@@ -68,6 +93,7 @@ class QueuedItem:
 
     id: int
     call_id: int | None
+    retell_call_id: str | None
     reason: str
     priority: int
     status: str
@@ -100,6 +126,11 @@ class ReviewItem:
     context: Mapping[str, object] = field(default_factory=dict)
     call_id: int | None = None
     retell_call_id: str | None = None
+
+
+def review_of(reason: str, call_id: int, context: Mapping[str, object], retell_call_id: str | None = None) -> ReviewItem:
+    """A matter about a call, as urgent as its reason."""
+    return ReviewItem(reason, "call", str(call_id), PRIORITIES.get(reason, 5), context, call_id, retell_call_id)
 
 
 def put_up_for_review(connection: Connection, items: Iterable[ReviewItem], at: datetime) -> int:
@@ -138,6 +169,30 @@ class ReviewQueue:
     def dismiss(self, item: int, person: str, note: str, at: datetime) -> bool:
         """There was nothing wrong; whether the item was open. Its alert is closed as a false positive."""
         return self._close(item, "dismissed", person, note, at)
+
+    def pending(self, page: int = 1_000) -> Iterator[QueuedItem]:
+        """All that wait and nobody took, the most urgent first, however many."""
+        after = {"priority": 0, "id": 0}
+        while True:
+            with brain_errors(), self._engine.connect() as connection:
+                by_index(connection)
+                found = [QueuedItem(**row._asdict()) for row in connection.execute(_PENDING, after | {"limit": page})]
+            yield from found
+            if len(found) < page:
+                return
+            after = {"priority": found[-1].priority, "id": found[-1].id}
+
+    def settle(self, items: Collection[int], note: str, at: datetime) -> set[int]:
+        """Resolves what no person took, with its alerts; returns which items that were."""
+        values = {"ids": list(items), "note": note, "at": at, "us": OURSELVES}
+        with brain_errors(), self._engine.begin() as connection:
+            by_index(connection)
+            return set(connection.scalars(_SETTLED, values))
+
+    def tried(self, item: int, error: str | None, at: datetime) -> None:
+        """Counts one more try, and keeps what it failed of."""
+        with brain_errors(), self._engine.begin() as connection:
+            connection.execute(_TRIED, {"id": item, "error": error, "at": at})
 
     def _close(self, item: int, status: str, person: str, note: str, at: datetime) -> bool:
         with brain_errors(), self._engine.begin() as connection:

@@ -38,6 +38,7 @@ calls = Table(
     Column("vanished_at", _INSTANT),
     Column("created_at", _INSTANT, nullable=False),
     Column("updated_at", _INSTANT, nullable=False),
+    Column("external_booking_id", String(255)),
 )
 
 appointments = Table(

@@ -18,12 +18,14 @@ EXPECTED = frozenset({
     ("appointments", "appointments_inserted"),
     ("appointments", "appointments_deleted"),
     ("appointments", "appointments_relinked"),
+    ("manual_review_queue", "manual_review_queue_entity"),
 })  # fmt: skip
 # information_schema names a trigger that is switched off like any other; pg_trigger knows.
 _PRESENT = text("""
     SELECT relation.relname AS relation, trigger.tgname AS name FROM pg_trigger AS trigger
     JOIN pg_class AS relation ON relation.oid = trigger.tgrelid
-    WHERE relation.oid IN (to_regclass('calls'), to_regclass('appointments')) AND NOT trigger.tgisinternal
+    WHERE relation.oid IN (to_regclass('calls'), to_regclass('appointments'), to_regclass('manual_review_queue'))
+      AND NOT trigger.tgisinternal
       AND trigger.tgenabled IN ('O', 'A')
 """)
 

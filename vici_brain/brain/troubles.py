@@ -63,6 +63,7 @@ _HAS_BREAKERS = text("SELECT to_regclass('circuit_breaker_states') IS NOT NULL")
 _BREAKERS = text(
     "SELECT circuit_key, failure_count, opened_at FROM circuit_breaker_states WHERE state = 'open' ORDER BY circuit_key"
 )
+_SWEPT = text("SELECT updated_at FROM consistency_watermarks WHERE name = 'sweep'")
 _CHANNELS = text("SELECT channel, broken_since, last_error FROM alert_channels WHERE broken_since IS NOT NULL ORDER BY channel")
 
 
@@ -75,6 +76,7 @@ class Watched:
     stale_after: timedelta
     slow_seconds: float
     policy: AlertPolicy
+    sweep_overdue: timedelta = timedelta(hours=1)
 
 
 def troubles(engine: Engine, watched: Watched, now: datetime) -> list[Matter]:
@@ -199,6 +201,20 @@ def _breakers(connection: Connection, _watched: Watched, _now: datetime) -> Iter
         )
 
 
+def _unswept(connection: Connection, watched: Watched, now: datetime) -> Iterator[Matter]:
+    """Where the sweep never ran, nobody relies on it."""
+    swept = connection.scalar(_SWEPT) if connection.scalar(_HAS_BREAKERS) else None
+    if swept is not None and now - swept > watched.sweep_overdue:
+        yield Matter(
+            "unswept",
+            "unswept",
+            "warning",
+            f"calls and appointments are unchecked since {swept:%Y-%m-%d %H:%M} UTC",
+            "Is the schedule watch_consistency_every_15_minutes on, and do its runs succeed? The next sweep leaves nothing out.",
+            "/jobs/watch_consistency",
+        )
+
+
 def _channels(connection: Connection, _watched: Watched, _now: datetime) -> Iterator[Matter]:
     for row in connection.execute(_CHANNELS):
         yield Matter(
@@ -211,7 +227,13 @@ def _channels(connection: Connection, _watched: Watched, _now: datetime) -> Iter
         )
 
 
-_SHARED: tuple[Callable[[Connection, Watched, datetime], Iterator[Matter]], ...] = (_open_alerts, _aging, _breakers, _channels)
+_SHARED: tuple[Callable[[Connection, Watched, datetime], Iterator[Matter]], ...] = (
+    _open_alerts,
+    _aging,
+    _breakers,
+    _unswept,
+    _channels,
+)
 _OF_INSTANCE: tuple[Callable[[Connection, str, Watched, datetime], Iterator[Matter]], ...] = (
     _unproven,
     _stale,

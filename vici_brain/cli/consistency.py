@@ -1,4 +1,4 @@
-"""Commands about calls and appointments: `check-call`, and `reviews` with its verbs.
+"""Commands about calls and appointments: `check-call`, `validate-appointment`, `breakers`, and `reviews` with its verbs.
 
 Belongs here: options and printing. Does not: rules (brain/consistency) or the queue (brain/reviews).
 """
@@ -7,6 +7,7 @@ import getpass
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Annotated
 
@@ -16,7 +17,9 @@ from rich.markup import escape
 from rich.table import Table
 from sqlalchemy import Engine
 
+from vici_brain.brain.breakers import breaker_statistics
 from vici_brain.brain.consistency import broken_by_call
+from vici_brain.brain.database import brain_now
 from vici_brain.brain.reviews import ReviewQueue
 from vici_brain.settings import load_settings
 
@@ -29,6 +32,8 @@ Person = Annotated[str | None, typer.Option("--by", help="Who; default: the user
 
 def register(app: typer.Typer) -> None:
     app.command("check-call")(check_call)
+    app.command("validate-appointment")(validate_appointment)
+    app.command("breakers")(show_breakers)
     app.add_typer(reviews, name="reviews")
 
 
@@ -53,6 +58,53 @@ def check_call(call_id: Annotated[int, typer.Argument(metavar="ID", min=1, help=
     if broken:
         raise typer.Exit(1)
     _say(f"call {call_id} breaks no rule")
+
+
+def validate_appointment(
+    call_id: Annotated[int, typer.Argument(metavar="ID", min=1, help="Number of the call in calls.")],
+    appointment: Annotated[int | None, typer.Option(min=1, help="Number of the appointment; default: the call's newest.")] = None,
+    booking: Annotated[str | None, typer.Option(help="The booking at the calendar that the appointment must have.")] = None,
+    roll_back_flags: Annotated[
+        bool, typer.Option("--roll-back", help="If it fails take the call's flags back, unless a booking exists; queue it.")
+    ] = False,
+) -> None:
+    """Hold a new appointment against the five checks of its creation; exit code 1 if one fails."""
+    from vici_brain.flows.book_appointment import roll_back, validate_appointment_creation  # noqa: PLC0415 - only here
+
+    oldest = load_settings().consistency.appointment_age
+    with _brain() as brain:
+        now = brain_now(brain)
+        try:
+            done = validate_appointment_creation(
+                brain, call_id, now, appointment_id=appointment, booking_id=booking, oldest=oldest
+            )
+        except LookupError as error:
+            _say(str(error))
+            raise typer.Exit(2) from None
+        if done.reason is None:
+            _say(f"appointment {done.appointment_id} of call {call_id} is right")
+            return
+        _say(f"[red]{done.reason}[/red]: call {call_id}, appointment {done.appointment_id or 'none'}")
+        if roll_back_flags:
+            back = roll_back(brain, call_id, done.reason, now, appointment_id=appointment, booking_id=booking)
+            _say("its flags were taken back" if back.rolled_back else "an appointment or booking exists: queued for review")
+    raise typer.Exit(1)
+
+
+def show_breakers(
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document instead of a table.")] = False,
+) -> None:
+    """Show every circuit breaker with its state, counters and times; none can be closed by hand."""
+    with _brain() as brain:
+        found = breaker_statistics(brain)
+    if as_json:
+        typer.echo(json.dumps([{"circuit_key": key} | asdict(each) for key, each in found.items()], default=str))
+        return
+    table = Table("key", "state", "failures", "successes", "last failure", "opened", "closed", box=None)
+    for key, each in found.items():
+        times = [f"{at:%Y-%m-%d %H:%M:%S}" if at else "" for at in (each.last_failure_at, each.opened_at, each.closed_at)]
+        table.add_row(escape(key), each.state, str(each.failure_count), str(each.success_count), *times)
+    _out.print(table) if found else _say("nothing has passed a breaker yet")
 
 
 @reviews.command("list")

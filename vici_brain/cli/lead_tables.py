@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 if TYPE_CHECKING:
@@ -58,11 +59,23 @@ def imported(done: "LeadImport") -> None:
             "calls that found their lead": done.matched_calls,
         },
     )
+    if done.absent_campaigns:
+        say(f"[yellow]no list here[/yellow] of campaign {escape(', '.join(done.absent_campaigns))}")
 
 
 def audited(taken: "AuditTaken") -> None:
     audit = taken.audit
-    fields = ("leads", "phones", "with_code", "without_code", "invalid_code", "own_code", "linked", "archived")
+    fields = (
+        "leads",
+        "phones",
+        "with_code",
+        "without_code",
+        "invalid_code",
+        "own_code",
+        "linked",
+        "archived",
+        "lacking_own_code",
+    )
     table = Table(
         "campaign", *(name.replace("_", " ") for name in fields), box=None, title=f"{audit.instance}: leads of the dialer"
     )

@@ -30,6 +30,7 @@ Instances = Annotated[
     list[str] | None,
     typer.Option("--instance", "-i", help="Only this dialer; may be repeated. Default: all that are configured."),
 ]
+_SHORTEST = 6
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Read and count, but write nothing.")]
 
 
@@ -70,19 +71,22 @@ def import_to_brain(
         raise typer.BadParameter("--campaigns names none")
     if limit is not None and phone is not None:
         raise typer.BadParameter("give either --limit or --phone")
-    order = ImportOrder(names, "cli", _actor(), LeadScope(limit=limit, phone=phone))
+    if phone is not None and sum(character.isdecimal() for character in phone) < _SHORTEST:
+        raise typer.BadParameter(f"{phone!r} is no phone number; write 2125550101 or +442071234567")
     with _opened() as (settings, brain):
+        shared = len(instance or settings.dialers) > 1
+        order = ImportOrder(names, "cli", _actor(), LeadScope(limit=limit, phone=phone), shared=shared)
 
         def work(name: str) -> None:
             with _steps(name) as on_step:
-                sync = Syncing(settings.open_dialer(name), brain, lambda: datetime.now(UTC), dry_run=dry_run)
+                sync = Syncing(settings.guarded_dialer(name, lambda: brain), brain, lambda: datetime.now(UTC), dry_run=dry_run)
                 done = import_leads(sync, order, on_step)
             imported(done)
 
         _each(settings, instance, work)
 
 
-def import_csv_command(
+def import_csv_command(  # noqa: PLR0917 - the options of the command line
     file: Annotated[Path, typer.Argument(help="The file; its first line names the columns, one of which is the phone number.")],
     match_vici: Annotated[
         bool, typer.Option("--match-vici", help="Look each number up among the dialers' leads first, and link those found.")
@@ -90,14 +94,25 @@ def import_csv_command(
     update_existing: Annotated[
         bool, typer.Option("--update-existing", help="Give leads that Brain has the file's name, address and the like.")
     ] = False,
+    column: Annotated[
+        list[str] | None,
+        typer.Option(help='Which field a column is, like "Cell no.=phone"; "Colour=" means none. May be repeated.'),
+    ] = None,
+    encoding: Annotated[str | None, typer.Option(help="Like cp1250; by default it is found out from the file.")] = None,
     dry_run: DryRun = False,
 ) -> None:
     """Import leads of a CSV file; bad rows go to FILE.rejects.csv with their line and reason, the rest is imported."""
     from vici_brain.flows.import_csv import CsvOrder, import_csv  # noqa: PLC0415 - no other command needs it
 
+    columns = {}
+    for each in column or []:
+        name, equals, meaning = each.rpartition("=")
+        if not equals or not name.strip():
+            raise typer.BadParameter(f'{each!r} names no column: write --column "Cell no.=phone"')
+        columns[name] = meaning
     with _opened() as (settings, brain):
         names = tuple(dialer.name for dialer in settings.dialers)
-        order = CsvOrder(file, _actor(), match_vici, update_existing, dry_run, names)
+        order = CsvOrder(file, _actor(), match_vici, update_existing, dry_run, names, encoding, columns)
         with _bytes(file) as on_bytes:
             done = import_csv(brain, order, on_bytes)
     counted(

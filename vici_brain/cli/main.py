@@ -68,7 +68,7 @@ def sync_incremental_command(
     with opened() as (settings, brain):
 
         def work(name: str) -> None:
-            dialer, trailing = settings.open_dialer(name), settings.trailing_proof
+            dialer, trailing = settings.guarded_dialer(name, lambda: brain), settings.trailing_proof
             sync = Syncing(dialer, brain, _now, settings.slow_sync_seconds, dry_run, trailing=trailing)
             pages.synced(name, *sync_incremental(sync, "cli", minutes=minutes), dry_run=dry_run)
 
@@ -92,7 +92,9 @@ def fetch_complete(  # noqa: PLR0917 - each is an option of the command
 
         def work(name: str) -> None:
             with history_progress(name, window) as bar:
-                sync = Syncing(settings.open_dialer(name), brain, _now, settings.slow_sync_seconds, dry_run, bar.read)
+                sync = Syncing(
+                    settings.guarded_dialer(name, lambda: brain), brain, _now, settings.slow_sync_seconds, dry_run, bar.read
+                )
                 for read, matched in fetch_history(sync, "cli", window, reread=reread or dry_run):
                     pages.synced(name, read, matched, dry_run=dry_run)
 
@@ -114,7 +116,9 @@ def reconcile_command(
 
         def work(name: str) -> None:
             with history_progress(name, window) as bar:
-                sync = Syncing(settings.open_dialer(name), brain, _now, settings.slow_sync_seconds, on_proof=bar.proven)
+                sync = Syncing(
+                    settings.guarded_dialer(name, lambda: brain), brain, _now, settings.slow_sync_seconds, on_proof=bar.proven
+                )
                 result = reconcile(sync, SyncIdentity(name, "reconcile", "cli", window), repair=repair)
             pages.reconciled(name, result)
             if result.differing:

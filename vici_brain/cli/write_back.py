@@ -31,7 +31,8 @@ def _at_each(instances: list[str] | None, work: Callable[[Site], None]) -> None:
     with opened() as (settings, brain):
 
         def at(name: str) -> None:
-            site = settings.site(name, settings.open_dialer(name), brain, lambda: datetime.now(UTC))
+            dialer = settings.guarded_dialer(name, lambda: brain)
+            site = settings.site(name, dialer, brain, lambda: datetime.now(UTC))
             try:
                 work(site)
             finally:
@@ -51,9 +52,10 @@ def update_vendor_codes(
     key = None if phone is None else normalised_phone("1", phone)
     if phone is not None and key is None:
         raise typer.BadParameter(f"{phone!r} is no phone number; write 2125550101 or +442071234567")
-    order = CodeOrder(tuple(campaigns.split(",")), "cli", key, dry_run=dry_run)
+    names = tuple(campaigns.split(","))
 
     def work(site: Site) -> None:
+        order = CodeOrder(names, "cli", key, dry_run=dry_run, shared=len(instance or site.instances) > 1)
         with _progress(site.dialer.instance) as tell:
             result = write_codes_to(site, order, batch=batch, on_batch=tell)
         _told(site.dialer.instance, asdict(result), dry_run=dry_run)
@@ -97,5 +99,6 @@ def _told(instance: str, result: dict[str, int | bool], *, dry_run: bool) -> Non
     closed = bool(result.pop("closed"))
     counts = ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in result.items())
     mode = "[yellow]dry run[/yellow] " if dry_run else ""
-    what = "the intake is switched off, so nothing was done" if closed else counts
-    _out.print(f"{mode}[bold]{instance}[/bold] {what}", soft_wrap=True)
+    if closed:
+        counts = f"the intake is switched off, so nothing was done or nothing more: {counts}"
+    _out.print(f"{mode}[bold]{instance}[/bold] {counts}", soft_wrap=True)

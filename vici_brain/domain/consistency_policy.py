@@ -35,6 +35,7 @@ class ConsistencyPolicy(BaseModel):
     breaker_failures: Annotated[int, Field(ge=1, le=100)] = 3
     breaker_cooldown_seconds: Annotated[int, Field(ge=1, le=3600)] = 30
     breaker_successes: Annotated[int, Field(ge=1, le=100)] = 2
+    sweep_overdue_minutes: Annotated[int, Field(ge=1, le=10_080)] = 60
     sweep_cron: Annotated[str, AfterValidator(_cron)] = "*/15 * * * *"
     review_cron: Annotated[str, AfterValidator(_cron)] = "7 * * * *"
     report_cron: Annotated[str, AfterValidator(_cron)] = "0 8 * * *"
@@ -43,6 +44,10 @@ class ConsistencyPolicy(BaseModel):
     @property
     def throttle(self) -> timedelta:
         return timedelta(minutes=self.alert_throttle_minutes)
+
+    @property
+    def appointment_age(self) -> timedelta:
+        return timedelta(seconds=self.appointment_age_seconds)
 
     @property
     def breaker(self) -> BreakerPolicy:

@@ -8,6 +8,7 @@ import re
 
 EXTERNAL_LEAD_ID = re.compile(r"[0-9]{13}\Z")
 _NANP = "1"
+_FILLERS = {"0123456789", "1234567890"}
 
 
 def is_external_lead_id(code: str | None) -> bool:
@@ -32,6 +33,17 @@ def normalised_phone(phone_code: str | None, phone_number: str | None) -> str | 
         national = digits.removeprefix("00")
         key = national if national.startswith(code) and len(national) > 10 else code + national.lstrip("0")
     return key if 8 <= len(key) <= 15 else None
+
+
+def is_filler(phone_key: str) -> bool:
+    """Whether a number was put in because a form wanted one: leads that share it are not one person."""
+    last = phone_key[-10:]
+    return len(set(last)) == 1 or last in _FILLERS
+
+
+def is_of_country(phone_key: str, phone_code: str) -> bool:
+    """Whether a dialer that dials ``phone_code`` and the rest reaches this number, and not a stranger."""
+    return phone_key.startswith(phone_code) and (phone_code != _NANP or len(phone_key) == 11)
 
 
 def _north_american(digits: str) -> str:

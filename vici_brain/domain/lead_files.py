@@ -7,8 +7,9 @@ Belongs here: header names, and the reading of one row. Does not: bytes, encodin
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
-from vici_brain.domain.identifiers import is_external_lead_id, normalised_phone
+from vici_brain.domain.identifiers import is_external_lead_id, is_filler, normalised_phone
 from vici_brain.domain.lead_import import PROFILE
 from vici_brain.domain.lead_text import mended
 from vici_brain.errors import ConfigurationError
@@ -55,12 +56,16 @@ class Header:
     ignored: tuple[str, ...]
 
     @classmethod
-    def of(cls, names: Sequence[str]) -> "Header":
-        """The header row ``names``; raises ConfigurationError where it has no phone, or one field twice."""
+    def of(cls, names: Sequence[str], columns: Mapping[str, str] = MappingProxyType({})) -> "Header":
+        """The header row ``names``; ``columns`` says what a name means here, before what it usually does (blank: nothing).
+
+        Raises ConfigurationError where there is no phone, or one field twice, and for what ``columns`` names in vain.
+        """
         places: dict[str, int] = {}
         ignored = []
+        said = _said(names, columns)
         for place, name in enumerate(names):
-            field = _SYNONYMS.get(re.sub(r"[^a-z0-9]", "", mended(name).lower().removeprefix("\ufeff")))
+            field = said.get(_plain(name), _SYNONYMS.get(_plain(name))) or None
             if field is None:
                 ignored.append(mended(name))
             elif field in places:
@@ -71,7 +76,10 @@ class Header:
                 places[field] = place
         if "phone_number" not in places:
             shown = ", ".join(mended(name) for name in names[:20]) or "nothing"
-            raise ConfigurationError(f"no column is the phone number; the first line has {shown}. Name one of them phone")
+            raise ConfigurationError(
+                f"no column is the phone number; the first line has {shown}. Name one of them phone, or say which it is: "
+                '--column "NAME=phone"'
+            )
         return cls(places, len(names), tuple(ignored))
 
     def read(self, row: Sequence[str], line: int) -> FileLead:
@@ -83,12 +91,29 @@ class Header:
         values = {field: mended(row[place]) for field, place in self.places.items()}
         number = values["phone_number"]
         key = normalised_phone(values.get("phone_code"), number)
-        if key is None:
+        if key is None or is_filler(key):
             raise ValueError(f"no phone number: {number!r}" if number else "no phone number")
         code = values.get("code") or None
         if code is not None and not is_external_lead_id(code):
             raise ValueError(f"{code!r} is no external_lead_id: 13 digits, or leave it empty")
         return FileLead(line, number if values.get("phone_code", "1") in {"", "1"} else f"+{key}", key, code, _profile(values))
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[^\w]|_", "", mended(name).lower().removeprefix("\ufeff"))
+
+
+def _said(names: Sequence[str], columns: Mapping[str, str]) -> dict[str, str]:
+    known = {"external_lead_id", *_SYNONYMS.values()} - {"code"}
+    present, said = {_plain(name) for name in names}, dict[str, str]()
+    for name, meaning in columns.items():
+        field = _SYNONYMS.get(_plain(meaning), "") if meaning.strip() else ""
+        if meaning.strip() and not field:
+            raise ConfigurationError(f"{meaning!r} is no field of a lead: {', '.join(sorted(known))}")
+        if _plain(name) not in present:
+            raise ConfigurationError(f"the file has no column {name!r}; the first line has {', '.join(names[:20]) or 'nothing'}")
+        said[_plain(name)] = field
+    return said
 
 
 def _profile(values: Mapping[str, str]) -> dict[str, str]:

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from vici_brain.domain.identifiers import is_external_lead_id, normalised_phone
+from vici_brain.domain.identifiers import is_external_lead_id, is_filler, normalised_phone
 
 DO_NOT_CALL, UNKNOWN = "DO_NOT_CALL", "UNKNOWN"
 VICI_ORIGIN = "vici_import"
@@ -61,7 +61,9 @@ class ViciLead:
 
     @property
     def phone_key(self) -> str | None:
-        return normalised_phone(self.phone_code, self.phone_number)
+        """``None`` for what is no number, or one that nobody has: such leads are each their own."""
+        key = normalised_phone(self.phone_code, self.phone_number)
+        return None if key is None or is_filler(key) else key
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +101,7 @@ def merged(leads: Sequence[ViciLead], statuses: Mapping[str, str] = CRM_STATUS) 
     return MergedLead(
         leader.vici_lead_id,
         tuple(sorted(lead.vici_lead_id for lead in ordered)),
-        leader.phone_number,
+        phone_in_brain(leader),
         leader.phone_key,
         codes[0] if codes else None,
         leader.status,
@@ -110,6 +112,12 @@ def merged(leads: Sequence[ViciLead], statuses: Mapping[str, str] = CRM_STATUS) 
         max((lead.last_call for lead in ordered if lead.last_call), default=None),
         profile,
     )
+
+
+def phone_in_brain(lead: ViciLead) -> str:
+    """The number as written, where it means the same without ``phone_code``, which Brain's leads have not; else with ``+``."""
+    key = lead.phone_key
+    return lead.phone_number if key is None or normalised_phone("1", lead.phone_number) == key else f"+{key}"
 
 
 def status_after(current: str | None, news: str, *, written_before: str | None) -> str | None:

@@ -26,6 +26,8 @@ class CodeOrder:
     due_only: bool = False
     dry_run: bool = False
     run_id: str | None = None
+    shared: bool = False
+    """The campaigns are those of several dialers, of which this one need not have all."""
 
     @property
     def chosen(self) -> frozenset[str]:
@@ -50,7 +52,7 @@ class CodeResult:
     lost: int
     resumed: int
     closed: bool = False
-    """The intake is switched off, so nothing was done."""
+    """The intake is switched off, so nothing was done, or nothing more."""
 
 
 @dataclass(slots=True)
@@ -60,11 +62,12 @@ class Tally:
     lost: int = 0
     resumed: int = 0
     errors_in_a_row: int = 0
+    closed: bool = False
 
-    def result(self, *, closed: bool = False) -> CodeResult:
+    def result(self) -> CodeResult:
         by_class = {each.value: self.classes[each] for each in CodeClass}
         seen = {"verified": self.verified, "lost": self.lost, "resumed": self.resumed}
-        return CodeResult(examined=self.classes.total(), closed=closed, **by_class, **seen)
+        return CodeResult(examined=self.classes.total(), closed=self.closed, **by_class, **seen)
 
 
 @dataclass(frozen=True, slots=True)

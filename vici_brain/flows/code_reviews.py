@@ -3,6 +3,7 @@
 Belongs here: what the person is told. Does not: when to ask (write_codes), nor the queue (brain/reviews).
 """
 
+from collections.abc import Mapping
 from datetime import datetime
 
 from vici_brain.brain.code_writes import CodeWrites
@@ -13,17 +14,27 @@ from vici_brain.domain.vendor_codes import Linked
 CONFLICT, LOST = "vendor_code_conflict", "vendor_code_lost"
 
 
-def ask_about_conflict(writes: CodeWrites, link: Linked, held: str, now: datetime) -> None:
-    """The dialer's lead holds ``held``, which is not the id of its lead in Brain."""
-    context = {"held": held, "held_is_valid": is_external_lead_id(held), "code": link.code, "lead_id": link.lead_id}
-    _ask(writes, CONFLICT, link, context, now)
+def ask_about_conflicts(writes: CodeWrites, held: Mapping[Linked, str], now: datetime) -> None:
+    """These leads of the dialer hold another code than that of their lead in Brain.
+
+    Who has answered of these two codes is not asked again, however often a walk finds them.
+    """
+    if not held:
+        return
+    answered = writes.answered_conflicts([link.vici_lead_id for link in held])
+    items = [
+        _item(writes, CONFLICT, link, {"held": value, "held_is_valid": is_external_lead_id(value)})
+        for link, value in held.items()
+        if (link.vici_lead_id, value, link.code) not in answered
+    ]
+    put_up_for_review(writes.connection, items, now)
 
 
 def ask_about_lost(writes: CodeWrites, link: Linked, attempts: int, now: datetime) -> None:
     """The code was written ``attempts`` times and is gone again."""
-    _ask(writes, LOST, link, {"written": attempts, "code": link.code, "lead_id": link.lead_id}, now)
+    put_up_for_review(writes.connection, [_item(writes, LOST, link, {"written": attempts})], now)
 
 
-def _ask(writes: CodeWrites, reason: str, link: Linked, context: dict[str, object], now: datetime) -> None:
-    item = ReviewItem(reason, "vici_lead", f"{writes.instance}/{link.vici_lead_id}", context=context)
-    put_up_for_review(writes.connection, [item], now)
+def _item(writes: CodeWrites, reason: str, link: Linked, said: Mapping[str, object]) -> ReviewItem:
+    context = {**said, "code": link.code, "lead_id": link.lead_id}
+    return ReviewItem(reason, "vici_lead", f"{writes.instance}/{link.vici_lead_id}", context=context)

@@ -1,38 +1,44 @@
 """Rows of a CSV file as leads, whatever its encoding and size.
 
-Belongs here: bytes to rows, and rejects. Does not: what a row means (domain/lead_files), or what becomes of it (import_csv).
+Belongs here: text to rows, and rejects. Does not: the encoding (file_encoding), what a row means (domain/lead_files), or what
+becomes of it (import_csv).
 
 A row that cannot be used is written to FILE.rejects.csv with its line and reason, and the rest goes on.
 """
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import IO, Any
 
 from vici_brain.domain.lead_files import FileLead, Header
 from vici_brain.errors import ConfigurationError
+from vici_brain.flows.file_encoding import encoding_of, errors_of, known_encoding
 
-_SAMPLE = 1 << 20
 _LONGEST_FIELD = 1 << 16
 
 
 class CsvLeads:
-    """A file's rows as leads; bad ones go to FILE.rejects.csv, which is there only if there are any."""
+    """A file's rows as leads; bad ones go to FILE.rejects.csv, which is there only if there are any.
 
-    def __init__(self, path: Path) -> None:
+    ``encoding`` is found out unless it is given; ``columns`` says of header names which field they are.
+    """
+
+    def __init__(self, path: Path, encoding: str | None = None, columns: Mapping[str, str] | None = None) -> None:
         self.path, self.rejects_path = path, path.with_name(f"{path.name}.rejects.csv")
         try:
-            self.encoding = _encoding(path)
-            with path.open(encoding=self.encoding, errors="surrogateescape", newline="") as file:
+            self.encoding = encoding_of(path) if encoding is None else _named(encoding)
+            with self._open() as file:
                 self._dialect = _dialect(file.read(1 << 16))
                 file.seek(0)
                 first = next(csv.reader(file, self._dialect), [])
         except OSError as error:
             raise ConfigurationError(f"{path} cannot be read: {error.strerror}") from None
+        except csv.Error as error:
+            raise ConfigurationError(f"{path}: the first line is no header: {error}") from None
         try:
-            self.header = Header.of(first)
+            self.header = Header.of(first, columns or {})
         except ConfigurationError as error:
             raise ConfigurationError(f"{path}: {error}") from None
         self.rows = self.rejected = self.position = 0
@@ -46,8 +52,11 @@ class CsvLeads:
         self._keep_rejects = keep_rejects
         if keep_rejects:
             self.rejects_path.unlink(missing_ok=True)
-        self._file = self._closing.enter_context(self.path.open(encoding=self.encoding, errors="surrogateescape", newline=""))
+        self._file = self._closing.enter_context(self._open())
         return self._closing
+
+    def _open(self) -> IO[str]:
+        return self.path.open(encoding=self.encoding, errors=errors_of(self.encoding), newline="")
 
     def batches(self, size: int) -> Iterator[list[FileLead]]:
         batch: list[FileLead] = []
@@ -70,6 +79,7 @@ class CsvLeads:
             try:
                 row = next(rows)
             except StopIteration:
+                self.position = self._file.buffer.tell()  # type: ignore[attr-defined]
                 return
             except csv.Error as error:
                 self._reject(line, f"from here to line {rows.line_num} no row: {error}", [])
@@ -99,25 +109,11 @@ class CsvLeads:
         self._rejects.writerow([line, reason, *row])
 
 
-def _encoding(path: Path) -> str:
-    """UTF-8 where the whole beginning is, with or without BOM; else what the bytes look like."""
-    with path.open("rb") as file:
-        sample = file.read(_SAMPLE)
-    if sample.startswith((b"\xff\xfe", b"\xfe\xff")):
-        return "utf-16"
-    # A character that the sample cuts in two is no fault of the file.
-    for cut in range(4):
-        try:
-            sample[: len(sample) - cut].decode("utf-8-sig")
-        except UnicodeDecodeError:
-            continue
-        return "utf-8-sig"
-    from charset_normalizer import from_bytes  # noqa: PLC0415 - costs what a file in UTF-8 should not pay
-
-    best = from_bytes(
-        sample, cp_isolation=["cp1252", "latin_1", "cp1250", "cp1251", "mac_roman", "utf_16_le", "utf_16_be"]
-    ).best()
-    return best.encoding if best is not None else "cp1252"
+def _named(encoding: str) -> str:
+    found = known_encoding(encoding)
+    if found is None:
+        raise ConfigurationError(f"{encoding!r} is no encoding: write utf-8, cp1252, utf-16 or another that Python knows")
+    return found
 
 
 def _dialect(sample: str) -> type[csv.Dialect]:

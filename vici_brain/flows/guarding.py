@@ -8,6 +8,7 @@ from contextlib import ExitStack, contextmanager
 from datetime import datetime
 
 from vici_brain.brain.breakers import Breaker
+from vici_brain.brain.consistency_log import breaker_slow
 from vici_brain.errors import BusyError, ConfigurationError, RetriableError
 from vici_brain.vici.dialer import Dialer, DialerSession
 
@@ -20,15 +21,25 @@ def guarded(breaker: Breaker, *outages: type[Exception]) -> Iterator[None]:
     Raises CircuitOpenError without running the block.
     """
     probing = breaker.admit()
+    began = breaker.clock()
     try:
         yield
     except BaseException as error:
+        _note_length(breaker, began)
         if isinstance(error, outages or (RetriableError,)) and not isinstance(error, (ConfigurationError, BusyError)):
             breaker.failed(error, probing=probing)
         else:
             breaker.released(probing=probing)
         raise
+    _note_length(breaker, began)
     breaker.succeeded(probing=probing)
+
+
+def _note_length(breaker: Breaker, began: datetime) -> None:
+    """Work that is too slow is not cut off, for it may have done what it was to do; it is only written down."""
+    taken = breaker.clock() - began
+    if taken > breaker.policy.timeout:
+        breaker_slow(breaker.key, taken.total_seconds(), breaker.policy.timeout.total_seconds())
 
 
 class GuardedDialer(Dialer):

@@ -5,8 +5,8 @@ Belongs here: batches and transactions. Does not: bytes to rows (csv_leads), wha
 Every batch is a transaction; a file that is given again changes nothing that it changed before.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -16,7 +16,13 @@ from sqlalchemy import Connection, Engine
 
 from vici_brain.brain.database import brain_errors, brain_now, lane
 from vici_brain.brain.journal import Journal, SyncIdentity
-from vici_brain.brain.lead_files import dialers_of_arriving, found_at_dialers, stage_file_leads
+from vici_brain.brain.lead_files import (
+    dialers_of_arriving,
+    forget_numbers,
+    found_at_dialers,
+    remember_numbers,
+    stage_file_leads,
+)
 from vici_brain.brain.lead_imports import ImportIdentity, close_import, open_import
 from vici_brain.brain.lead_intake import require_open
 from vici_brain.brain.lead_writer import LeadWriter, WriteCounts
@@ -27,12 +33,14 @@ from vici_brain.flows.csv_leads import CsvLeads
 from vici_brain.flows.import_leads import LANE
 
 BATCH = 10_000
-_NEW_STATUS = "RECEIVED"
 
 
 @dataclass(frozen=True, slots=True)
 class CsvOrder:
-    """Which file, how it is taken, and who asks; ``instances`` are the dialers whose orphans may belong to its leads."""
+    """Which file, how it is taken, and who asks; ``instances`` are the dialers whose orphans may belong to its leads.
+
+    ``encoding`` is found out unless given; ``columns`` says which field a header name is.
+    """
 
     path: Path
     actor: str
@@ -40,11 +48,13 @@ class CsvOrder:
     update_existing: bool = False
     dry_run: bool = False
     instances: tuple[str, ...] = ()
+    encoding: str | None = None
+    columns: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class CsvImport:
-    """What became of a file: ``rows`` = ``rejected`` + ``repeated`` (a number that an earlier row of its batch has) + leads."""
+    """What became of a file: ``rows`` = ``rejected`` + ``repeated`` (a number that an earlier row has) + leads."""
 
     file: str
     import_id: int | None
@@ -83,10 +93,11 @@ def import_csv(brain: Engine, order: CsvOrder, on_bytes: Callable[[int], None] =
         brain_errors(),
         brain.connect() as connection,
     ):
-        reader = CsvLeads(order.path)
+        reader = CsvLeads(order.path, order.encoding, order.columns)
         require_open(connection)
         import_id: int | None = open_import(connection, ImportIdentity("csv", "cli", order.actor, file=str(order.path.resolve())))
         writer = LeadWriter(connection, int(import_id or 0), source="csv", origin="csv_import")
+        forget_numbers(connection)
         if not order.dry_run:
             connection.commit()
         tally = _take(connection, writer, reader, order, on_bytes)
@@ -125,10 +136,14 @@ def _take(
     with reader.opened(keep_rejects=not order.dry_run):
         for batch in reader.batches(BATCH):
             found, written = ends(connection, partial(_take_batch, connection, writer, batch, order, at))
+            if order.dry_run:
+                # Undone with the rest of the batch; what follows must count as if it had stayed.
+                remember_numbers(connection, batch)
             tally.found += found
             tally.repeated += len(batch) - written.leads
             tally.written += written
             on_bytes(reader.position)
+        on_bytes(reader.position)
     tally.rows, tally.rejected = reader.rows, reader.rejected
     return tally
 
@@ -137,7 +152,10 @@ def _take_batch(
     connection: Connection, writer: LeadWriter, batch: Sequence[FileLead], order: CsvOrder, at: datetime
 ) -> tuple[int, WriteCounts]:
     """How many of the numbers a dialer has, and what became of them all."""
-    stage_file_leads(connection, batch, match_vici=order.match_vici, status=_NEW_STATUS)
+    # Asked with every batch: who stops the intake in an emergency does not mean the end of a long file.
+    require_open(connection)
+    stage_file_leads(connection, batch, match_vici=order.match_vici)
+    remember_numbers(connection, batch)
     written = writer.write(at, overwrite=order.update_existing, touch=order.update_existing or order.match_vici)
     if not order.match_vici:
         return 0, written

@@ -24,11 +24,10 @@ from vici_brain.brain.lead_mirror import LeadMirror, MirrorCounts
 from vici_brain.brain.lead_writer import LeadWriter, WriteCounts, stage
 from vici_brain.brain.matches import MatchStore
 from vici_brain.domain.lead_import import statuses_of
-from vici_brain.errors import ConfigurationError
 from vici_brain.flows.batches import committed, undone
 from vici_brain.flows.read_leads import LeadScope, LeadsRead, read_leads
 from vici_brain.flows.syncing import Syncing
-from vici_brain.vici.lead_reader import campaigns_of_lists, require_lead_tables
+from vici_brain.vici.lead_reader import absent_campaigns, require_lead_tables
 
 BATCH = 2_000
 LANE = ("leads", "import")
@@ -45,6 +44,8 @@ class ImportOrder:
     scope: LeadScope = field(default_factory=LeadScope)
     run_id: str | None = None
     wait_seconds: float = 60
+    shared: bool = False
+    """The campaigns are those of several dialers, of which this one need not have all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +72,7 @@ class LeadImport:
     withheld: int
     matched_calls: int
     seconds: float
+    absent_campaigns: tuple[str, ...] = ()
 
     @property
     def rows_changed(self) -> int:
@@ -119,6 +121,7 @@ def import_leads(sync: Syncing, order: ImportOrder, on_step: OnStep = lambda _: 
             *(written.leads, written.created, written.updated, written.linked, written.conflicts, written.withheld),
             matched_calls=matched,
             seconds=perf_counter() - started,
+            absent_campaigns=work.absent,
         )
         kept = ("linked", "conflicts", "withheld", "removed")
         entry.details.update(campaigns=list(order.campaigns), **{name: getattr(done, name) for name in kept})
@@ -131,6 +134,7 @@ class _Work:
     def __init__(self, sync: Syncing, order: ImportOrder, connection: Connection, on_step: OnStep) -> None:
         self.sync, self.order, self.connection, self.on_step = sync, order, connection, on_step
         self.instance = sync.dialer.instance
+        self.absent: tuple[str, ...] = ()
         self.mirror = LeadMirror(connection, self.instance, sync.dialer.zone.key)
         self.at = brain_now(sync.brain)
 
@@ -165,7 +169,7 @@ class _Work:
         only: list[int] | None = None if self.order.scope.is_open else []
         with self.sync.dialer.session(self.sync.clock) as session:
             require_lead_tables(session)
-            self._require_campaigns(campaigns_of_lists(session))
+            self.absent = absent_campaigns(session, self.order.campaigns, shared=self.order.shared)
             for page in read_leads(session, self.mirror, self.order.scope, chosen, self.at):
                 counts += self._batch(partial(self._land, page))
                 if only is not None:
@@ -174,6 +178,7 @@ class _Work:
         return counts, only if only is None or self.order.scope.limit is None else only[: self.order.scope.limit]
 
     def _land(self, page: LeadsRead) -> MirrorCounts:
+        require_open(self.connection)
         counts = self.mirror.land(page.leads, page.covered, self.at)
         if page.cursor is not None:
             self.mirror.move(page.cursor)
@@ -186,13 +191,6 @@ class _Work:
         """Does ``work`` as a transaction; in a dry run as a part of the one that is undone at the end."""
         return work() if self.sync.dry_run else committed(self.connection, work)
 
-    def _require_campaigns(self, known: Sequence[str]) -> None:
-        unknown = sorted({name for name in self.order.campaigns if name.lower() not in {each.lower() for each in known}})
-        if unknown:
-            raise ConfigurationError(
-                f"{self.instance}: the dialer has no list of campaign {', '.join(unknown)}; it has lists of {', '.join(known)}"
-            )
-
     def _merge(self, writer: LeadWriter, only: list[int] | None) -> WriteCounts:
         statuses, total = statuses_of(self.mirror.do_not_call_statuses()), WriteCounts()
         ends = undone if self.sync.dry_run else committed
@@ -202,6 +200,8 @@ class _Work:
         return total
 
     def _merge_batch(self, writer: LeadWriter, keys: Sequence[str], statuses: Mapping[str, str]) -> WriteCounts:
+        # Asked with every batch: who stops the intake in an emergency does not mean the end of a long import.
+        require_open(self.connection)
         stage(self.connection)
         merge_groups(self.connection, self.instance, keys, statuses)
         # A person who names the number wants its lead, deleted once or not.

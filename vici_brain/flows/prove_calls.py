@@ -142,11 +142,11 @@ class _Work:
         """Source first, then Brain: a row that lands in between makes a difference, never a false proof."""
         scope = self._scope(table)
         compared_at = brain_now(self._brain)
-        source, archived, partly = self._source.buckets(table, window)
-        strays = self._source.odd(table, window)
+        source = self._source.buckets(table, window)
+        strays = self._source.odd(table, source.odd)
         brain = self._proofs.sums(scope, window)
-        self.rows += sum(each.count for each in source.values())
-        source_all, brain_all = dict(source), dict(brain)
+        self.rows += sum(each.count for each in source.regular.values())
+        source_all, brain_all = dict(source.regular), dict(brain.regular)
         odd: dict[datetime, tuple[str, ...]] = {}
         placed = {row.key: row for row in self._proofs.place(scope, strays)}
         dates = {row.key: row.call_date for row in strays}
@@ -154,7 +154,7 @@ class _Work:
             _add(source_all, window, row.bucket_start, row.crc)
             if not row.is_held:
                 _note(odd, window, row.key, row.bucket_start, _bucket_of(dates[row.key], window, self._session.dialer.zone))
-        held = self._proofs.odd_rows(scope, window)
+        held = self._proofs.odd_rows(scope, brain.odd)
         present = self._source.present(table, list(held))
         for key, (crc, bucket) in held.items():
             _add(brain_all, window, bucket, crc)
@@ -162,9 +162,10 @@ class _Work:
                 _note(odd, window, key, bucket)
             elif key not in placed:
                 _add(source_all, window, bucket, crc)
-        differences = compare(table.name, window, source, brain, odd)
-        single = self._archived_of(table, sorted(partly - {each.bucket_start for each in differences})[:_MOST_PARTLY])
-        self._proofs.record(scope, Verdict(window, compared_at, source_all, brain_all, differences, archived, single))
+        differences = compare(table.name, window, source.regular, brain.regular, odd)
+        single = self._archived_of(table, sorted(source.partly - {each.bucket_start for each in differences})[:_MOST_PARTLY])
+        verdict = Verdict(window, compared_at, source_all, brain_all, differences, source.archived, single)
+        self._proofs.record(scope, verdict)
         return differences
 
     def _archived_of(self, table: CallTable, buckets: list[datetime]) -> dict[str, int]:

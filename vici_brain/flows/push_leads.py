@@ -19,7 +19,7 @@ from vici_brain.brain.lead_intake import intake_is_open
 from vici_brain.brain.lead_pushes import Candidate, LeadPushes, Pushed
 from vici_brain.brain.restrictions import Restricted, freed, keep_restrictions
 from vici_brain.brain.reviews import ReviewItem, put_up_for_review
-from vici_brain.domain.identifiers import is_external_lead_id, normalised_phone
+from vici_brain.domain.identifiers import is_external_lead_id, is_filler, is_of_country, normalised_phone
 from vici_brain.domain.recent_calls import DO_NOT_CALL, LastCall, Verdict, national_number
 from vici_brain.domain.write_back_policy import PushPolicy
 from vici_brain.errors import RetriableError
@@ -30,6 +30,7 @@ from vici_brain.vici.lead_writer import LeadAdder, LeadToAdd
 
 SOON, LATER = timedelta(minutes=15), timedelta(hours=6)
 _ERRORS_IN_A_ROW = 3
+_WAIT_FOR_OTHER_DIALERS = 240
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +54,11 @@ class PushResult:
     recently_called: int
     unknown: int
     waiting: int
+    """For a code, for a number that this dialer can dial, or because another dialer has the number."""
     uncertain: int
     failed: int
     closed: bool = False
-    """The intake is switched off, so nothing was done."""
+    """The intake is switched off, so nothing was done, or nothing more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,19 +78,26 @@ class Pushing:
 class _Tally:
     states: Counter[str] = field(default_factory=Counter)
     errors_in_a_row: int = 0
+    closed: bool = False
 
-    def result(self, *, closed: bool = False) -> PushResult:
+    def result(self) -> PushResult:
         names = [name for name in PushResult.__dataclass_fields__ if name not in {"examined", "closed"}]
-        return PushResult(self.states.total(), **{name: self.states[name] for name in names}, closed=closed)
+        return PushResult(self.states.total(), **{name: self.states[name] for name in names}, closed=self.closed)
 
 
 def push_leads(work: Pushing, order: PushOrder) -> PushResult:
-    """Pushes what is due and what arrived; raises BusyError beside another push to the same dialer."""
+    """Pushes what is due and what arrived; raises BusyError beside another push to the same dialer.
+
+    Pushes to several dialers wait for each other: what one adds the next one must see.
+    """
     identity = SyncIdentity(work.dialer.instance, "push_leads", order.trigger, run_id=order.run_id)
-    with lane(work.brain, work.dialer.instance, "push_leads"):
+    with (
+        lane(work.brain, work.dialer.instance, "push_leads"),
+        lane(work.brain, "leads", "push", wait_seconds=_WAIT_FOR_OTHER_DIALERS),
+    ):
         with brain_errors(), work.brain.connect() as connection:
             if not intake_is_open(connection):
-                return _Tally().result(closed=True)
+                return _Tally(closed=True).result()
         with Journal(work.brain).entry(identity, dry_run=order.dry_run) as entry, work.dialer.session(work.clock) as session:
             push = _Push(work, order, LeadLookup(session))
             try:
@@ -105,10 +114,12 @@ class _Push:
         self.work, self.order, self.lookup = work, order, lookup
         self.instance, self.policy = work.dialer.instance, work.policy
         self.tally = _Tally()
+        self.elsewhere: dict[int, str] = {}
         self.rules = Rules(work.instances, work.policy.campaign_id, work.policy.phone_code, work.fresh)
 
     def run(self) -> None:
         now = self.work.clock()
+        self.lookup.require_list(self.policy.list_id, self.policy.campaign_id)
         with brain_errors(), self.work.brain.begin() as connection:
             pushes, most = LeadPushes(connection, self.instance), self.policy.most_per_run
             cursor, first = pushes.begin(now)
@@ -119,22 +130,32 @@ class _Push:
             arrived = [each for each in pushes.arrived(cursor, first, most) if each not in set(due)][: most - len(due)]
             leads = pushes.candidates([*due, *arrived])
             verdicts = judge_leads(connection, self.lookup, self.instance, leads, self.rules, now=now)
+            self.elsewhere = pushes.elsewhere(leads, self.work.instances)
             if self.order.dry_run:
                 connection.rollback()
         for lead in leads:
+            if self._stopped():
+                return
             self._one(lead, *verdicts[lead.lead_id])
         if arrived and not self.order.dry_run and since is None:
             with brain_errors(), self.work.brain.begin() as connection:
                 LeadPushes(connection, self.instance).move(max(arrived), now)
 
+    def _stopped(self) -> bool:
+        """Whether somebody stopped the intake since; what is left is looked at when it is open again."""
+        with brain_errors(), self.work.brain.connect() as connection:
+            self.tally.closed = not intake_is_open(connection)
+        return self.tally.closed
+
     def _one(self, lead: Candidate, verdict: Verdict, call: LastCall | None) -> None:
         now = self.work.clock()
-        if not is_external_lead_id(lead.code) or lead.phone_key is None or lead.holders != 1:
-            why = "no 13-digit external_lead_id of its own" if lead.phone_key else "no public phone number"
+        key = lead.phone_key if lead.phone_key and not is_filler(lead.phone_key) else None
+        if not is_external_lead_id(lead.code) or key is None or lead.holders != 1:
+            why = "no 13-digit external_lead_id of its own" if key else "no public phone number"
             self._settle(Pushed(lead.lead_id, "waiting", why, lead.code, None, now + LATER), "waiting")
             return
         try:
-            self._known_lead(lead, lead.phone_key, verdict, call, now)
+            self._known_lead(lead, key, verdict, call, now)
         except RetriableError as error:
             self.tally.errors_in_a_row += 1
             self._settle(Pushed(lead.lead_id, "uncertain", str(error), lead.code, None, now + SOON), "uncertain")
@@ -144,20 +165,26 @@ class _Push:
             self.tally.errors_in_a_row = 0
 
     def _known_lead(self, lead: Candidate, phone_key: str, verdict: Verdict, call: LastCall | None, now: datetime) -> None:
+        ours = is_of_country(phone_key, self.policy.phone_code)
         number = national_number(phone_key, self.policy.phone_code)
-        found = self._found(lead, number)
+        found = self._found(lead, number if ours else None)
         if not verdict.allowed:
             self._mark(lead, verdict, call, now)
         if found:
             self._link(lead, found, f"the dialer had this number as {', '.join(map(str, found))}", "linked", now)
         elif not verdict.allowed:
             self._block(lead, verdict, now)
+        elif not ours or lead.lead_id in self.elsewhere:
+            # Dialled with the dialer's own country code in front, a number of another country is somebody else's.
+            foreign = f"+{phone_key} is no number of the country +{self.policy.phone_code}, which this dialer is pushed leads of"
+            why = self.elsewhere.get(lead.lead_id, foreign)
+            self._settle(Pushed(lead.lead_id, "waiting", why, lead.code, None, now + LATER), "waiting")
         elif self.order.dry_run:
             self.tally.states["added"] += 1
         else:
             self._add(lead, number, now)
 
-    def _found(self, lead: Candidate, number: str) -> tuple[int, ...]:
+    def _found(self, lead: Candidate, number: str | None) -> tuple[int, ...]:
         """The dialer's leads with this number: as Brain last read them, however it is written, and as the dialer finds them.
 
         What the mirror says is asked of the dialer again. An archived or deleted lead is none that could be called, so it does
@@ -167,7 +194,7 @@ class _Push:
             mirrored = LeadPushes(connection, self.instance).at_dialer([lead]).get(lead.lead_id, [])
         still = self.lookup.leads([each.vici_lead_id for each in mirrored if each.live and each.phone_key == lead.phone_key])
         same = {vici for vici, each in still.items() if normalised_phone(each.phone_code, each.phone_number) == lead.phone_key}
-        return tuple(sorted(same.union(self.work.adder.find(number))))
+        return tuple(sorted(same.union(self.work.adder.find(number) if number else ())))
 
     def _mark(self, lead: Candidate, verdict: Verdict, call: LastCall | None, now: datetime) -> None:
         if self.order.dry_run:

@@ -11,9 +11,9 @@ from operator import add
 
 from sqlalchemy import Engine
 
-from vici_brain.brain.daily_calls import DailyCalls, put_report, was_told
+from vici_brain.brain.daily_calls import DailyCalls, put_report
 from vici_brain.brain.database import brain_errors
-from vici_brain.brain.outbox import Message, tell
+from vici_brain.brain.outbox import Message, tell, was_told
 from vici_brain.domain.call_report import InstanceDay, anomalies
 from vici_brain.domain.call_report_page import summary, title
 from vici_brain.domain.report_policy import ReportPolicy

@@ -5,15 +5,17 @@ sending.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import Engine
 
-from vici_brain.brain.consistency_figures import AlertCount, ConsistencyFigures, Figures, KeptReport, keep_report
+from vici_brain.brain.consistency_figures import AlertCount, ConsistencyFigures, Figures, KeptReport, days_reported, keep_report
 from vici_brain.brain.database import brain_errors
-from vici_brain.brain.outbox import Message, tell
+from vici_brain.brain.outbox import Message, tell, was_told
+
+_LOOK_BACK = 7
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +37,7 @@ class Goal:
 
 @dataclass(frozen=True, slots=True)
 class ConsistencyReport:
-    """A day's report; ``is_new`` is false when it replaced one."""
+    """A day's report; ``told`` if this call put the message out, which happens once, and not before the day is over."""
 
     day: date
     zone: str
@@ -44,7 +46,7 @@ class ConsistencyReport:
     figures: Figures
     goals: tuple[Goal, ...]
     markdown: str
-    is_new: bool = True
+    told: bool = False
 
 
 def goals_of(figures: Figures) -> tuple[Goal, ...]:
@@ -69,26 +71,44 @@ def local_day(day: date, zone: str) -> tuple[datetime, datetime]:
 
 
 def report_consistency(brain: Engine, now: datetime, zone: str, day: date | None = None) -> ConsistencyReport:
-    """Reports ``day`` (default: the one before ``now`` in ``zone``); kept, and told once: a second report of a day is only
-    kept.
-    """
-    day = day or now.astimezone(ZoneInfo(zone)).date() - timedelta(days=1)
+    """Reports ``day`` (default: the one before ``now`` in ``zone``) and keeps it; a day that is not over is reported so far."""
+    day = day or _yesterday(now, zone)
     start, end = local_day(day, zone)
     figures = ConsistencyFigures(brain).of(start, end, now)
     goals = goals_of(figures)
-    words = in_words(day, zone, figures, goals)
-    shown = {
+    words = in_words(day, zone if now >= end else f"{zone}, so far", figures, goals)
+    message = _message(day, goals, words)
+    with brain_errors(), brain.begin() as connection:
+        keep_report(connection, KeptReport(day, zone, start, end, figures, _as_kept(figures, goals), words), now)
+        told = now >= end and not was_told(connection, message.fingerprint)
+        if told:
+            tell(connection, message, now)
+    return ConsistencyReport(day, zone, start, end, figures, goals, words, told)
+
+
+def report_what_is_due(brain: Engine, now: datetime, zone: str) -> tuple[ConsistencyReport, ...]:
+    """Reports yesterday and, of the week before, the days that a stopped scheduler left out; the newest last."""
+    yesterday = _yesterday(now, zone)
+    first, complete = days_reported(brain, yesterday - timedelta(days=_LOOK_BACK))
+    missed = (yesterday - timedelta(days=back) for back in range(_LOOK_BACK, 0, -1))
+    due = [day for day in missed if first is not None and day > first and day not in complete]
+    return tuple(report_consistency(brain, now, zone, day) for day in (*due, yesterday))
+
+
+def _yesterday(now: datetime, zone: str) -> date:
+    return now.astimezone(ZoneInfo(zone)).date() - timedelta(days=1)
+
+
+def _as_kept(figures: Figures, goals: Sequence[Goal]) -> dict[str, object]:
+    return {
         "goals": {goal.name: {"measured": goal.measured, "bound": goal.bound, "met": goal.met} for goal in goals},
-        "alerts": {f"{each.alert_type}/{each.severity}": each.found for each in figures.alerts},
-        "breakers": {key: {"opened": opened, "closed": closed} for key, opened, closed in figures.breakers},
+        "alerts": [asdict(each) for each in figures.alerts],
+        "top": [{"alert_type": kind, "description": said, "times": times} for kind, said, times in figures.top],
+        "breakers": [asdict(each) for each in figures.breakers],
+        "inconsistent_calls": figures.inconsistent_calls,
         "open_reviews": figures.open_reviews,
         "booking_errors": figures.booking_errors,
     }
-    with brain_errors(), brain.begin() as connection:
-        is_new = keep_report(connection, KeptReport(day, zone, start, end, figures, shown, words), now)
-        if is_new:
-            tell(connection, _message(day, goals, words), now)
-    return ConsistencyReport(day, zone, start, end, figures, goals, words, is_new)
 
 
 def in_words(day: date, zone: str, figures: Figures, goals: Sequence[Goal]) -> str:
@@ -111,8 +131,8 @@ def in_words(day: date, zone: str, figures: Figures, goals: Sequence[Goal]) -> s
         top = [(kind, description, f"{times:,}") for kind, description, times in figures.top]
         parts.append("### Top offenders\n\n" + _table(("type", "what", "seen"), top))
     if figures.breakers:
-        rows = [(key, f"{opened_:,}", f"{closed:,}") for key, opened_, closed in figures.breakers]
-        parts.append("### Circuit breakers\n\n" + _table(("breaker", "opened", "closed"), rows))
+        rows = [(each.circuit_key, f"{each.opened:,}", f"{each.closed:,}", each.state) for each in figures.breakers]
+        parts.append("### Circuit breakers\n\n" + _table(("breaker", "opened", "closed", "now"), rows))
     return "\n\n".join(parts)
 
 

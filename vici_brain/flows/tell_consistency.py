@@ -13,7 +13,7 @@ from itertools import groupby
 from sqlalchemy import Engine
 
 from vici_brain.brain.call_alerts import Untold, told, untold
-from vici_brain.brain.consistency import RULES
+from vici_brain.brain.consistency_rules import RULES
 from vici_brain.brain.database import brain_errors
 from vici_brain.brain.outbox import Message, tell
 

@@ -11,6 +11,8 @@ person is asked. Nothing is written over another code.
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
+from sqlalchemy import Connection
+
 from vici_brain.brain.code_writes import CodeWrites
 from vici_brain.brain.database import brain_errors, lane
 from vici_brain.brain.journal import Journal, SyncIdentity
@@ -19,8 +21,9 @@ from vici_brain.domain.identifiers import is_external_lead_id
 from vici_brain.domain.vendor_codes import CodeClass, LeadAtDialer, Linked, classify
 from vici_brain.errors import ConfigurationError, RetriableError
 from vici_brain.flows.code_orders import CodeOrder, CodeResult, CodeWriting, Tally
-from vici_brain.flows.code_reviews import LOST, ask_about_conflict, ask_about_lost
+from vici_brain.flows.code_reviews import LOST, ask_about_conflicts, ask_about_lost
 from vici_brain.vici.lead_lookup import LeadLookup
+from vici_brain.vici.lead_reader import absent_campaigns
 from vici_brain.vici.lead_writer import CodeWrite, CodeWriter
 
 AFTER_A_CALL = timedelta(minutes=15)
@@ -42,8 +45,10 @@ def write_codes(work: CodeWriting, order: CodeOrder) -> CodeResult:
     with lane(work.brain, work.dialer.instance, "vendor_codes"):
         with brain_errors(), work.brain.connect() as connection:
             if not intake_is_open(connection):
-                return Tally().result(closed=True)
+                return Tally(closed=True).result()
         with Journal(work.brain).entry(identity, dry_run=order.dry_run) as entry, work.dialer.session(work.clock) as session:
+            if not order.due_only:
+                absent_campaigns(session, sorted(order.chosen), shared=order.shared)
             pass_ = _Pass(work, order, LeadLookup(session))
             try:
                 pass_.run()
@@ -78,6 +83,8 @@ class _Pass:
             after = 0 if self.order.dry_run else CodeWrites(connection, self.instance).position(name)
         while True:
             with brain_errors(), self.work.brain.connect() as connection:
+                if self._stopped(connection):
+                    return
                 links = CodeWrites(connection, self.instance).linked_after(after, self.work.batch)
             if not links:
                 break
@@ -87,8 +94,13 @@ class _Pass:
             with brain_errors(), self.work.brain.begin() as connection:
                 CodeWrites(connection, self.instance).end(name)
 
+    def _stopped(self, connection: Connection) -> bool:
+        """Whether somebody stopped the intake since; asked with every batch, and a walk goes on there another time."""
+        self.tally.closed = not intake_is_open(connection)
+        return self.tally.closed
+
     def _settle_interrupted(self) -> None:
-        """Rows that say ``intended``: the dialer tells whether the write was done."""
+        """Rows that say ``intended``, of a process that died or a dialer that went away: it tells whether the write was done."""
         with brain_errors(), self.work.brain.begin() as connection:
             writes = CodeWrites(connection, self.instance)
             open_rows = writes.left_open()
@@ -96,8 +108,8 @@ class _Pass:
             now = self.work.clock()
             for row, vici, code, before in open_rows:
                 value = found[vici].vendor_lead_code if vici in found else None
-                outcome = "written" if value == code else "not_found" if value is None else "failed"
-                writes.finish(row, outcome, before, value, said="settled after an interruption", now=now)
+                outcome = _outcome_of(value, code)
+                writes.finish(row, outcome, before, value, said="settled by looking, after an interruption", now=now)
                 if outcome == "written":
                     attempts = writes.attempts([vici]).get(vici, (0, ""))[0]
                     writes.look_again(vici, now + self._verify_after, attempts + 1, "written")
@@ -108,6 +120,8 @@ class _Pass:
             now = self.work.clock()
             with brain_errors(), self.work.brain.begin() as connection:
                 writes = CodeWrites(connection, self.instance)
+                if self._stopped(connection):
+                    return
                 due = writes.due(now, self.work.batch)
                 if not due:
                     return
@@ -160,7 +174,7 @@ class _Pass:
         self.work.on_batch(self.tally.result())
 
     def _write(self, classes: dict[Linked, CodeClass], found: dict[int, LeadAtDialer], walk: str | None) -> None:
-        now, rows = self.work.clock(), dict[Linked, tuple[int, int]]()
+        now, rows, conflicts = self.work.clock(), dict[Linked, tuple[int, int]](), dict[Linked, str]()
         with brain_errors(), self.work.brain.begin() as connection:
             writes = CodeWrites(connection, self.instance)
             attempts = self._attempts(writes, [link.vici_lead_id for link in classes])
@@ -179,22 +193,24 @@ class _Pass:
                     writes.look_again(link.vici_lead_id, now + AFTER_A_CALL, attempts.get(link.vici_lead_id, 0), "in_call")
                 elif each is CodeClass.CONFLICT:
                     writes.looked(link.vici_lead_id)
-                    ask_about_conflict(writes, link, found[link.vici_lead_id].vendor_lead_code, now)
-        written: dict[Linked, CodeWrite] = {}
+                    conflicts[link] = found[link.vici_lead_id].vendor_lead_code
+            ask_about_conflicts(writes, conflicts, now)
+        written: dict[Linked, CodeWrite | RetriableError] = {}
         try:
             for link in rows:
                 written[link] = self._written(link)
         finally:
             self._finish(classes, rows, written, walk if len(written) == len(rows) else None, max(classes, default=None, key=_id))
 
-    def _written(self, link: Linked) -> CodeWrite:
+    def _written(self, link: Linked) -> CodeWrite | RetriableError:
+        """What became of it, or why nobody knows: a dialer that went away may have written the code all the same."""
         try:
             done = self._writer.write_code(link.vici_lead_id, str(link.code))
         except RetriableError as error:
             self.tally.errors_in_a_row += 1
             if self.tally.errors_in_a_row >= _ERRORS_IN_A_ROW:
                 raise
-            return CodeWrite("failed", None, None, str(error))
+            return error
         self.tally.errors_in_a_row = 0
         return done
 
@@ -202,21 +218,27 @@ class _Pass:
         self,
         classes: dict[Linked, CodeClass],
         rows: dict[Linked, tuple[int, int]],
-        written: dict[Linked, CodeWrite],
+        written: dict[Linked, CodeWrite | RetriableError],
         walk: str | None,
         last: Linked | None,
     ) -> None:
-        now = self.work.clock()
+        now, conflicts = self.work.clock(), dict[Linked, str]()
         with brain_errors(), self.work.brain.begin() as connection:
             writes = CodeWrites(connection, self.instance)
             for link, done in written.items():
                 row, attempt = rows[link]
+                if isinstance(done, RetriableError):
+                    # Still "intended": the next run looks before it writes.
+                    writes.note(row, str(done))
+                    classes[link] = CodeClass.ERROR
+                    continue
                 writes.finish(row, done.outcome, done.before, done.after, said=done.said, now=now)
                 classes[link] = _CLASS_OF[done.outcome]
                 if done.outcome == "written":
                     writes.look_again(link.vici_lead_id, now + self._verify_after, attempt, "written")
                 elif done.outcome == "conflict":
-                    ask_about_conflict(writes, link, done.after or "", now)
+                    conflicts[link] = done.after or ""
+            ask_about_conflicts(writes, conflicts, now)
             if walk is not None and last is not None:
                 writes.move(walk, last.vici_lead_id, now)
         left = {link for link in rows if link not in written}
@@ -247,6 +269,13 @@ class _Pass:
         if self.work.writer is None:
             raise ConfigurationError(f"{self.instance}: nothing may be written to this dialer")
         return self.work.writer
+
+
+def _outcome_of(value: str | None, code: str) -> str:
+    """What a write that nobody reported came to, by what stands there now; ``None``: the lead is gone."""
+    if value is None:
+        return "not_found"
+    return "written" if value == code else "conflict" if value else "failed"
 
 
 def _id(link: Linked) -> int:

@@ -60,6 +60,7 @@ def watched(connections: Connections) -> Watched:
         settings.stale_after,
         settings.slow_sync_seconds,
         settings.alerts,
+        settings.consistency.sweep_overdue_minutes * timedelta(minutes=1),
     )
 
 

@@ -4,11 +4,12 @@ Belongs here: what starts by the clock, and translation. Does not: assets, check
 """
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 import dagster as dg
 
-from vici_brain.brain.reviews import OpenReviews
+from vici_brain.brain.reviews import OpenReviews, QueuedItem
 from vici_brain.flows.report_consistency import ConsistencyReport
 from vici_brain.orchestration.asset_keys import CALLS, CONSISTENCY_JOB, CONSISTENCY_REPORT, CONSISTENCY_REPORT_JOB, REVIEW_JOB
 from vici_brain.orchestration.automation import is_unfinished, job_tags
@@ -84,7 +85,7 @@ def report_metadata(report: ConsistencyReport) -> dict[str, dg.MetadataValue[Any
         "calls": as_value(figures.calls),
         "appointments": as_value(figures.appointments),
         "inconsistencies": as_value(figures.inconsistencies),
-        "told": as_value(report.is_new),
+        "told": as_value(report.told),
         **measured,
     }
 
@@ -107,21 +108,39 @@ def _pictures(report: ConsistencyReport) -> str:
     return as_markdown(figure, f"inconsistencies of {report.day} by type and by hour")
 
 
-def overview_metadata(left: Sequence[OpenReviews]) -> dict[str, dg.MetadataValue[Any]]:
-    """What is open in the review queue, the most urgent first."""
-    records = [
+def overview_metadata(left: Sequence[OpenReviews], urgent: Sequence[QueuedItem]) -> dict[str, dg.MetadataValue[Any]]:
+    """What is open in the review queue by reason, and the most urgent items with the number that settles them."""
+    reasons = [
         dg.TableRecord(
             {
                 "reason": each.reason,
                 "priority": each.priority,
                 "pending": each.pending,
                 "in_progress": each.in_progress,
-                "oldest_utc": f"{each.oldest:%Y-%m-%d %H:%M}",
+                "oldest_utc": _minute(each.oldest),
             }
         )
         for each in left
     ]
+    items = [
+        dg.TableRecord(
+            {
+                "item": each.id,
+                "priority": each.priority,
+                "reason": each.reason,
+                "about": f"{each.entity_type} {each.entity_key}",
+                "status": each.status,
+                "assigned_to": each.assigned_to or "",
+                "since_utc": _minute(each.created_at),
+            }
+        )
+        for each in urgent
+    ]
     shown: dict[str, dg.MetadataValue[Any]] = {"open_items": as_value(sum(each.pending + each.in_progress for each in left))}
-    if records:
-        shown["by_reason"] = dg.MetadataValue.table(records)
+    if reasons:
+        shown |= {"by_reason": dg.MetadataValue.table(reasons), "most_urgent": dg.MetadataValue.table(items)}
     return shown
+
+
+def _minute(at: datetime) -> str:
+    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M}"

@@ -14,11 +14,13 @@ from vici_brain.orchestration.asset_keys import InstanceNames
 from vici_brain.orchestration.automation import is_unfinished, job_tags
 
 METRICS = {
-    "no_number_is_called_for_two_leads_within_30_days": "No number was called for two leads of the dialer within thirty times 24 "
-    "hours. If not: `vici-brain audit` counts them, the sample names numbers; take the double leads off their lists.",
-    "every_imported_vici_lead_carries_its_code": "Every lead of the dialer that has a lead in Brain carries its external_lead_id "
-    "as vendor_lead_code. If not: write the codes back.",
-    "every_lead_has_a_vici_lead": "Every lead of Brain is known to a dialer. If not: import its campaign, or push it.",
+    "no_number_is_called_for_two_leads_within_30_days": "No number that this dialer called was called for two leads, its own or "
+    "another dialer's, within thirty times 24 hours. If not: `vici-brain audit` counts them, the sample names numbers; take the "
+    "double leads off their lists.",
+    "every_imported_vici_lead_carries_its_code": "Every live lead of the dialer that has a lead in Brain carries its "
+    "external_lead_id as vendor_lead_code. If not: write the codes back.",
+    "every_lead_has_a_vici_lead": "Every lead of Brain that may be called is known to a dialer. If not: import its campaign, or "
+    "push it.",
     "no_lead_enters_vici_outside_brain": "Since `vici-brain lead-intake brain-first`, every lead that entered the dialer came "
     "with the code of a lead of Brain. If not: find out which loader or form still writes to the dialer.",
 }
@@ -32,6 +34,7 @@ _COLUMNS = {
     "own_code": "with Brain's code",
     "linked": "linked",
     "archived": "archived",
+    "lacking_own_code": "to be written",
 }
 
 

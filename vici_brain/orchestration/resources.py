@@ -13,7 +13,6 @@ import dagster as dg
 from sqlalchemy import Engine
 
 from vici_brain.brain.breakers import Breaker
-from vici_brain.flows.guarding import GuardedDialer
 from vici_brain.flows.read_calls import SliceDone
 from vici_brain.flows.syncing import Syncing
 from vici_brain.flows.writing import Site
@@ -42,12 +41,12 @@ class Connections:
 
     def dialer(self, instance: str) -> Dialer:
         if instance not in self._dialers:
-            self._dialers[instance] = GuardedDialer(self.settings.open_dialer(instance), lambda: self._breaker(instance))
+            self._dialers[instance] = self.settings.guarded_dialer(instance, lambda: self.brain, self.clock)
         return self._dialers[instance]
 
-    def _breaker(self, instance: str) -> Breaker:
-        """Of one dialer; every run and tick of any process sees the same."""
-        return Breaker(self.brain, f"dialer:{instance}", self.settings.consistency.breaker, self.clock)
+    def breaker(self, key: str) -> Breaker:
+        """Of whatever ``key`` names; every run and tick of any process sees the same."""
+        return self.settings.breaker(self.brain, key, self.clock)
 
     def syncing(self, instance: str, on_slice: Callable[[SliceDone], None] = lambda _: None) -> Syncing:
         """Everything a sync of ``instance`` needs."""

@@ -7,18 +7,21 @@ The API has no compare-and-set, no idempotency and no transaction. A code is the
 whose answer was lost is searched for, at once and before any later try, because a second add would make a second lead.
 """
 
-from typing import TYPE_CHECKING
+import re
 
-from vici_brain.errors import ConfigurationError, RetriableError
+from vici_brain.errors import ConfigurationError, RetriableError, ViciBrainError
 from vici_brain.vici.api_answers import Answer, parse
 from vici_brain.vici.lead_writer import CodeWrite, LeadAdded, LeadToAdd, LoginGuard
 
-if TYPE_CHECKING:
-    pass
+_MASKED = re.compile("X+")
 
 
 class AnswerLostError(RetriableError):
     """The request may have been carried out: nobody knows."""
+
+
+class LeadOutOfReachError(ViciBrainError):
+    """The lead is there, and this API user may not look at it: its list is another group's, or unknown."""
 
 
 class NonAgentApi:
@@ -55,6 +58,12 @@ class NonAgentApi:
 
     def write_code(self, vici_lead_id: int, code: str) -> CodeWrite:
         """Reads, writes where there is none, reads back."""
+        try:
+            return self._compared_and_set(vici_lead_id, code)
+        except LeadOutOfReachError as error:
+            return CodeWrite("failed", None, None, str(error))
+
+    def _compared_and_set(self, vici_lead_id: int, code: str) -> CodeWrite:
         before = self._code_of(vici_lead_id)
         if before is None:
             return CodeWrite("not_found", None, None, f"lead {vici_lead_id} is unknown to the API")
@@ -86,7 +95,7 @@ class NonAgentApi:
         if (line := answer.tells("LEAD HAS BEEN ADDED")) is not None and line.kind == "SUCCESS":
             # The position of lead_id differs between the documentation's example and the code: only a lead with our code counts.
             said = [field for field in line.fields[2:3] + line.fields if field.isdecimal()]
-            added = next((int(each) for each in said if len(each) < 10 and self._code_of(int(each)) == lead.code), None)
+            added = next((int(each) for each in said if len(each) < 10 and self._holds(int(each), lead.code)), None)
             return LeadAdded("added", added, answer.said) if added else self._after_a_lost_answer(lead, answer.said)
         if (line := answer.tells("DUPLICATE PHONE NUMBER")) is not None and len(line.fields) > 2 and line.fields[2].isdecimal():
             return LeadAdded("exists", int(line.fields[2]), answer.said)
@@ -95,20 +104,34 @@ class NonAgentApi:
     def _after_a_lost_answer(self, lead: LeadToAdd, why: str) -> LeadAdded:
         try:
             for each in self.find(lead.phone_number):
-                if self._code_of(each) == lead.code:
+                if self._holds(each, lead.code):
                     return LeadAdded("added", each, f"{why}; found afterwards as lead {each}")
         except RetriableError as away:
             why = f"{why}; {away}"
         return LeadAdded("uncertain", None, f"{why}; not found since, so the next try searches first")
 
+    def _holds(self, vici_lead_id: int, code: str) -> bool:
+        try:
+            return self._code_of(vici_lead_id) == code
+        except LeadOutOfReachError:
+            return False
+
     def _code_of(self, vici_lead_id: int) -> str | None:
-        """The stored code, blank for none; ``None`` when there is no such lead."""
+        """The stored code, blank for none (the API then says nothing at all); ``None`` when there is no such lead."""
         answer = self._ask("lead_field_info", lead_id=str(vici_lead_id), field_name="vendor_lead_code")
-        if answer.tells("NO MATCHES FOUND", "NOT FOUND"):
+        if answer.tells("NO MATCHES FOUND", "LEAD NOT FOUND"):
             return None
+        if answer.tells("NOT FOUND"):
+            raise LeadOutOfReachError(f"lead {vici_lead_id} is out of reach of {self._login['user']!r}: {answer.said}")
         if any(line.kind == "ERROR" for line in answer.lines):
             raise RetriableError(f"{self._where} was asked for a code and said: {answer.said}")
-        return answer.rows[0].strip() if answer.rows else ""
+        code = answer.rows[0].strip() if answer.rows else ""
+        if _MASKED.fullmatch(code):
+            raise ConfigurationError(
+                f"{self._where} hides vendor_lead_code from {self._login['user']!r}: take the field off the system's list of "
+                "hidden fields, and hidden lead data off this user"
+            )
+        return code
 
     def _ask(self, function: str, **values: str) -> Answer:
         closed = self._guard.closed_until()

@@ -22,6 +22,7 @@ from sqlalchemy import (
     String,
     Table,
     and_,
+    bindparam,
     cast,
     func,
     literal,
@@ -38,6 +39,7 @@ from vici_brain.domain import call_lines
 from vici_brain.domain.call_rows import COLUMNS
 from vici_brain.domain.windows import Window
 from vici_brain.vici import schema
+from vici_brain.vici.questions import Question, number, wall
 
 # A year no dialer has lived in: what sorts before it is a zero date.
 FIRST_DATE = "1000-01-01 00:00:00"
@@ -47,6 +49,11 @@ _NULL_MARK = "\\N"
 # Columns of a call that ViciDial's own export scripts flip; a change in them is no change of the call.
 _NOT_REPLICATED = frozenset({"processed", "xfercallid", "agent_only", "queue_position"})
 _RENAMED = {"vici_lead_id": "lead_id", "agent_user": "user"}
+_CALLER_IDS = (
+    (schema.vicidial_log_extended, schema.vicidial_dial_cid_log),
+    (schema.vicidial_log_extended_archive, schema.vicidial_dial_cid_log_archive),
+)
+_CID_SLACK = timedelta(minutes=10)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +68,9 @@ class CallTable:
     @property
     def name(self) -> str:
         return self.live.name
+
+    def source(self, *, archive: bool) -> Table:
+        return self.archive if archive else self.live
 
 
 CALL_TABLES = (
@@ -89,72 +99,114 @@ class Cursor:
     key: str | int
 
 
-class PageStatement(Protocol):
-    """The shape of the two statements that give a page of calls."""
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """Which calls make a page: those of the bounds behind ``after``, ``limit`` at most."""
 
-    def __call__(
-        self, table: CallTable, present: frozenset[str], bounds: Bounds, after: Cursor | None, limit: int, *, archive: bool
-    ) -> Select[*tuple[Any, ...]]: ...
+    bounds: Bounds
+    limit: int
+    after: Cursor | None = None
 
 
-def page_of_window(
-    table: CallTable,
-    present: frozenset[str],
-    bounds: Bounds,
-    after: Cursor | None,
-    limit: int,
-    *,
-    archive: bool,
-) -> Select[*tuple[Any, ...]]:
-    """The next ``limit`` calls with a call_date in the bounds, behind ``after``."""
-    source = table.archive if archive else table.live
-    date, key = source.c.call_date, source.c[table.key]
-    low = wall_text(bounds.walls[0]) if after is None or after.call_date is None else after.call_date
-    statement = _select(table, source, present, bounds).where(_text(date) >= low, _text(date) < wall_text(bounds.walls[1]))
+@dataclass(frozen=True, slots=True)
+class Form:
+    """What a page is to look like, beside what it holds."""
+
+    archive: bool = False
+    lines: bool = False
+    """One text that MariaDB and MySQL write in UTF-8 (domain/call_lines), with the number of its lines before it."""
+    ordered: bool = True
+    """By (call_date, key), so that a next page can follow; sorting costs the dialer a third of reading."""
+
+
+class PageQuestion(Protocol):
+    """The shape of the two questions for a page of calls."""
+
+    def __call__(self, table: CallTable, present: frozenset[str], extent: Extent, form: Form) -> Question: ...
+
+
+def page_of_window(table: CallTable, present: frozenset[str], extent: Extent, form: Form) -> Question:
+    """The next calls by their call_date."""
+    bounds, after = extent.bounds, extent.after
+    values = _values(bounds, present, table) | {"low": wall_text(bounds.walls[0]), "high": wall_text(bounds.walls[1])}
     if after is not None:
-        statement = statement.where(or_(_text(date) > low, key > after.key))
-    return not_live(statement, table, archive=archive).order_by(date, key).limit(limit)
+        values |= {"low": after.call_date or values["low"], "after": after.key}
+    return Question(_window_statement(table, present, form, follows=after is not None), values | {"most": extent.limit})
 
 
-def page_of_undated(
-    table: CallTable,
-    present: frozenset[str],
-    bounds: Bounds,
-    after: Cursor | None,
-    limit: int,
-    *,
-    archive: bool,
-) -> Select[*tuple[Any, ...]]:
+@cache
+def _window_statement(table: CallTable, present: frozenset[str], form: Form, *, follows: bool) -> Select[*tuple[Any, ...]]:
+    source = table.source(archive=form.archive)
+    date, key = source.c.call_date, source.c[table.key]
+    statement = _select(table, source, present).where(_text(date) >= wall("low"), _text(date) < wall("high"))
+    if follows:
+        statement = statement.where(or_(_text(date) > wall("low"), key > bindparam("after", type_=key.type)))
+    return _shaped(statement, table, form, date, key)
+
+
+def page_of_undated(table: CallTable, present: frozenset[str], extent: Extent, form: Form) -> Question:
     """Calls whose call_date is NULL or zero, which no window of it ever holds, if their epoch is in the window or unusable too.
 
     Such rows stand together at the low end of the index on call_date, so asking for them costs next to nothing.
     """
-    source = table.archive if archive else table.live
-    key = source.c[table.key]
-    statement = _select(table, source, present, bounds).where(undated(source, bounds))
+    bounds, after = extent.bounds, extent.after
+    spans = partial_spans(bounds)
+    values = _values(bounds, present, table) | undated_values(bounds) | {"most": extent.limit}
     if after is not None:
-        statement = statement.where(key > after.key)
-    return not_live(statement, table, archive=archive).order_by(key).limit(limit)
+        values |= {"after": after.key}
+    return Question(_undated_statement(table, present, form, len(spans), follows=after is not None), values)
 
 
-def undated(source: Table, bounds: Bounds) -> ColumnElement[bool]:
+@cache
+def _undated_statement(
+    table: CallTable, present: frozenset[str], form: Form, spans: int, *, follows: bool
+) -> Select[*tuple[Any, ...]]:
+    source = table.source(archive=form.archive)
+    key = source.c[table.key]
+    statement = _select(table, source, present).where(undated(source, spans))
+    if follows:
+        statement = statement.where(key > bindparam("after", type_=key.type))
+    return _shaped(statement, table, form, key)
+
+
+def undated(source: Table, spans: int) -> ColumnElement[bool]:
     """Rows without a real date that belong to the window by their epoch, or have none that could tell.
 
     NULL and zero stand at the low end of the index on call_date; a date with day or month 0 stands before its month or its year.
     """
     date, epoch = _text(source.c.call_date), source.c.start_epoch
-    months = {(wall.year, wall.month) for wall in bounds.walls}
-    spans = [(f"{year}-{month:02}-00", f"{year}-{month:02}-01") for year, month in months]
-    spans += [(f"{year}-00-00", f"{year}-01-01") for year in {year for year, _ in months}]
-    partial = [and_(date >= f"{low} 00:00:00", date < f"{high} 00:00:00") for low, high in sorted(spans)]
+    partial = [and_(date >= wall(f"partial_low_{n}"), date < wall(f"partial_high_{n}")) for n in range(spans)]
     return and_(
         or_(source.c.call_date.is_(None), date < FIRST_DATE, *partial),
-        or_(epoch.is_(None), epoch < _FIRST_EPOCH, and_(epoch >= bounds.epochs[0], epoch < bounds.epochs[1])),
+        or_(epoch.is_(None), epoch < _FIRST_EPOCH, and_(epoch >= number("first_epoch"), epoch < number("beyond_epoch"))),
     )
 
 
-def as_lines(statement: Select[*tuple[Any, ...]]) -> Select[*tuple[Any, ...]]:
-    """``(how many rows, they as lines in the same order)``, which MariaDB and MySQL write in UTF-8 (domain/call_lines)."""
+def undated_values(bounds: Bounds) -> dict[str, object]:
+    """The values of :func:`undated`."""
+    lows = {f"partial_low_{n}": low for n, (low, _) in enumerate(partial_spans(bounds))}
+    highs = {f"partial_high_{n}": high for n, (_, high) in enumerate(partial_spans(bounds))}
+    return {**lows, **highs, "first_epoch": bounds.epochs[0], "beyond_epoch": bounds.epochs[1]}
+
+
+def partial_spans(bounds: Bounds) -> list[tuple[str, str]]:
+    """Where dates with day or month 0 of the months of ``bounds`` stand in the index."""
+    months = {(moment.year, moment.month) for moment in bounds.walls}
+    spans = [(f"{year}-{month:02}-00", f"{year}-{month:02}-01") for year, month in months]
+    spans += [(f"{year}-00-00", f"{year}-01-01") for year in {year for year, _ in months}]
+    return [(f"{low} 00:00:00", f"{high} 00:00:00") for low, high in sorted(spans)]
+
+
+def _shaped(
+    statement: Select[*tuple[Any, ...]], table: CallTable, form: Form, *order: ColumnElement[Any]
+) -> Select[*tuple[Any, ...]]:
+    statement = not_live(statement, table, archive=form.archive)
+    page = (statement.order_by(*order) if form.ordered else statement).limit(number("most"))
+    return _as_lines(page) if form.lines else page
+
+
+def _as_lines(statement: Select[*tuple[Any, ...]]) -> Select[*tuple[Any, ...]]:
+    """``(how many rows, they as lines in the same order)``."""
     values = [func.coalesce(cast(column, String), call_lines.NULL_MARK) for column in statement.selected_columns]
     line = func.convert(func.concat_ws(call_lines.SEPARATOR, *values).op("USING")(literal_column("utf8mb4")))
     page = statement.with_only_columns(cast(line, BINARY).label("line"), maintain_column_froms=True).subquery("page")
@@ -162,49 +214,58 @@ def as_lines(statement: Select[*tuple[Any, ...]]) -> Select[*tuple[Any, ...]]:
     return select(func.count(), type_coerce(text, NullType()))
 
 
-def calls_per_hour(table: CallTable, bounds: Bounds, *, archive: bool) -> Select[*tuple[Any, ...]]:
+def calls_per_hour(table: CallTable, bounds: Bounds, *, archive: bool) -> Question:
     """``(hour as the dialer writes it, how many calls)`` of the bounds, from the index on call_date alone."""
-    source = table.archive if archive else table.live
-    hour = func.substr(cast(source.c.call_date, String), 1, len("2026-01-01 00"))
     low, high = map(wall_text, bounds.walls)
+    return Question(_hours_statement(table.source(archive=archive)), {"low": low, "high": high})
+
+
+@cache
+def _hours_statement(source: Table) -> Select[*tuple[Any, ...]]:
+    hour = func.substr(cast(source.c.call_date, String), 1, len("2026-01-01 00"))
     date = _text(source.c.call_date)
-    return select(hour, func.count()).where(date >= low, date < high).group_by(hour).order_by(hour)
+    return select(hour, func.count()).where(date >= wall("low"), date < wall("high")).group_by(hour).order_by(hour)
 
 
-def cut(bounds: Bounds, per_hour: Sequence[tuple[str, int]], most: int) -> list[Bounds]:
-    """``bounds`` in parts of whole hours with at most ``most`` calls each, where an hour alone has no more.
+def cut(bounds: Bounds, per_hour: Sequence[tuple[str, int]], most: int) -> list[tuple[Bounds, int]]:
+    """``bounds`` in parts of whole hours with at most ``most`` calls each, where an hour alone has no more; with their numbers.
 
     Raises ValueError for an hour of a date that does not exist.
     """
-    marks, held = [bounds.walls[0]], 0
+    marks, held = [bounds.walls[0]], [0]
     for hour, calls in per_hour:
         start = datetime.strptime(hour, "%Y-%m-%d %H")  # noqa: DTZ007 - wall time
-        if held and held + calls > most:
+        if held[-1] and held[-1] + calls > most:
             marks.append(start)
-            held = 0
-        held += calls
+            held.append(0)
+        held[-1] += calls
     ends = [*marks[1:], bounds.walls[1]]
-    return [Bounds((low, high), bounds.epochs) for low, high in zip(marks, ends, strict=False)]
+    return [(Bounds((low, high), bounds.epochs), calls) for low, high, calls in zip(marks, ends, held, strict=True)]
 
 
-def newest_calls(since: datetime) -> Select[*tuple[Any, ...]]:
+def newest_calls(since: datetime) -> Question:
     """The newest outbound calls' ``(call_date, start_epoch)``, evidence of the zone that the dialer writes in."""
+    return Question(_newest_statement(), {"since": wall_text(since)})
+
+
+@cache
+def _newest_statement() -> Select[*tuple[Any, ...]]:
     table = schema.vicidial_log
     return (
         select(_shown_date(table.c.call_date), type_coerce(table.c.start_epoch, NullType()))
-        .where(_text(table.c.call_date) >= wall_text(since))
+        .where(_text(table.c.call_date) >= wall("since"))
         .order_by(table.c.call_date.desc())
         .limit(25)
     )
 
 
-def _select(table: CallTable, source: Table, present: frozenset[str], bounds: Bounds) -> Select[*tuple[Any, ...]]:
+def _select(table: CallTable, source: Table, present: frozenset[str]) -> Select[*tuple[Any, ...]]:
     computed: dict[str, ColumnElement[Any]] = {
         "source_key": source.c[table.key],
         "call_date": _shown_date(source.c.call_date),
         "row_crc": row_crc(source),
         "vendor_lead_code": _vendor_lead_code(source, present),
-        "outbound_cid": _outbound_cid(source, present, bounds) if table.outbound else null(),
+        "outbound_cid": _outbound_cid(source, present) if table.outbound else null(),
     }
     columns = [
         type_coerce(computed[name] if name in computed else _column(source, name), NullType()).label(name) for name in COLUMNS
@@ -238,27 +299,33 @@ def _vendor_lead_code(source: Table, present: frozenset[str]) -> ColumnElement[A
     return func.coalesce(*found, null()) if found else null()
 
 
-def _outbound_cid(source: Table, present: frozenset[str], bounds: Bounds) -> ColumnElement[Any]:
+def _outbound_cid(source: Table, present: frozenset[str]) -> ColumnElement[Any]:
     """Uniqueid (+ lead) → caller_code → caller ID. Codes recur after years, so only those of the window's time are asked."""
-    pairs = [
-        (schema.vicidial_log_extended, schema.vicidial_dial_cid_log),
-        (schema.vicidial_log_extended_archive, schema.vicidial_dial_cid_log_archive),
-    ]
-    slack = timedelta(minutes=10)
     found = [
         select(_newest(cid))
         .select_from(extended.join(cid, cid.c.caller_code == extended.c.caller_code))
         .where(
             extended.c.uniqueid == source.c.uniqueid,
             extended.c.lead_id == source.c.lead_id,
-            _text(cid.c.call_date) >= wall_text(bounds.walls[0] - slack),
-            _text(cid.c.call_date) < wall_text(bounds.walls[1] + slack),
+            _text(cid.c.call_date) >= wall("first_cid"),
+            _text(cid.c.call_date) < wall("beyond_cid"),
         )
         .scalar_subquery()
-        for extended, cid in pairs
-        if {extended.name, cid.name} <= present
+        for extended, cid in _known_cids(present)
     ]
     return func.coalesce(*found, null()) if found else null()
+
+
+def _known_cids(present: frozenset[str]) -> list[tuple[Table, Table]]:
+    return [pair for pair in _CALLER_IDS if {table.name for table in pair} <= present]
+
+
+def _values(bounds: Bounds, present: frozenset[str], table: CallTable) -> dict[str, object]:
+    """What every page binds: when the caller IDs of its calls were chosen."""
+    if not table.outbound or not _known_cids(present):
+        return {}
+    first, beyond = bounds.walls[0] - _CID_SLACK, bounds.walls[1] + _CID_SLACK
+    return {"first_cid": wall_text(first), "beyond_cid": wall_text(beyond)}
 
 
 def _newest(cid: Table) -> ColumnElement[Any]:

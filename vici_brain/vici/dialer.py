@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -22,8 +23,9 @@ from vici_brain.domain.statuses import FLAGS, CallStatus
 from vici_brain.domain.windows import Window
 from vici_brain.errors import ConfigurationError, RetriableError
 from vici_brain.vici import call_reader, replication, schema
-from vici_brain.vici.call_reader import Bounds, CallTable, Cursor, PageStatement
+from vici_brain.vici.call_reader import Bounds, CallTable, Cursor, Extent, Form, PageQuestion
 from vici_brain.vici.connect import ReadPolicy, dialer_errors, open_dialer, tolerant_text
+from vici_brain.vici.questions import Question
 
 _COLUMNS = text(
     "SELECT table_name AS t, column_name AS c, data_type LIKE '%binary' OR data_type LIKE '%blob' AS b"
@@ -125,32 +127,33 @@ class DialerSession:
         for archive in (False, True):
             if archive and table.archive.name not in self.present:
                 continue
-            for bounds in self._parts(table, window, archive=archive):
-                yield from self._pages(call_reader.page_of_window, table, bounds, archive=archive, lines=self._writes_lines)
-            yield from self._pages(call_reader.page_of_undated, table, Bounds.of(window, zone), archive=archive)
+            form = Form(archive, self._writes_lines)
+            for bounds, fits in self._parts(table, window, archive=archive):
+                yield from self._pages(call_reader.page_of_window, table, bounds, replace(form, ordered=not fits))
+            yield from self._pages(call_reader.page_of_undated, table, Bounds.of(window, zone), Form(archive))
 
-    def _parts(self, table: CallTable, window: Window, *, archive: bool) -> list[Bounds]:
-        """``window`` cut so that each part is one page, as far as hours allow."""
-        slices = [Bounds.of(piece, self.dialer.zone) for piece in window.slices(self.dialer.policy.slice_length)]
+    def _parts(self, table: CallTable, window: Window, *, archive: bool) -> list[tuple[Bounds, bool]]:
+        """``window`` cut so that each part is one page, as far as hours allow; and whether it was counted to be less than one."""
+        slices = [(Bounds.of(piece, self.dialer.zone), False) for piece in window.slices(self.dialer.policy.slice_length)]
         if self.is_sqlite or len(slices) < _MANY_SLICES:
             return slices
-        bounds = Bounds.of(window, self.dialer.zone)
+        bounds, most = Bounds.of(window, self.dialer.zone), self.dialer.policy.page_rows
         counted = self.fetch(call_reader.calls_per_hour(table, bounds, archive=archive))
         try:
             per_hour = [(str(hour), int(str(calls))) for hour, calls in counted]
-            return call_reader.cut(bounds, per_hour, self.dialer.policy.page_rows)
+            return [(part, calls < most) for part, calls in call_reader.cut(bounds, per_hour, most)]
         except ValueError:
             return slices
 
-    def _pages(
-        self, statement: PageStatement, table: CallTable, bounds: Bounds, *, archive: bool, lines: bool = False
-    ) -> Iterator[Page | LinePage]:
+    def _pages(self, question: PageQuestion, table: CallTable, bounds: Bounds, form: Form) -> Iterator[Page | LinePage]:
         after: Cursor | None = None
-        limit, copy = self.dialer.policy.page_rows, "archive" if archive else "live"
+        limit = self.dialer.policy.page_rows
         while True:
-            asked = statement(table, self.present, bounds, after, limit, archive=archive)
-            page: Page | LinePage | None = self._lines(asked, copy) if lines else None
-            page = page or Page(copy, self.fetch(asked))
+            page = self._page(partial(question, table, self.present, Extent(bounds, limit, after)), form)
+            if page.count == limit and not form.ordered:
+                # More came since it was counted. What has no order has no next page either, so it is read again from the start.
+                form = replace(form, ordered=True)
+                continue
             if page.count:
                 yield page
             if page.count < limit:
@@ -158,11 +161,15 @@ class DialerSession:
             last = page.rows[-1] if isinstance(page, Page) else call_lines.fields(call_lines.last_line(page.text))
             after = _cursor(last, is_number=table.key != "uniqueid")
 
-    def _lines(self, asked: Select[*tuple[Any, ...]], source_copy: str) -> LinePage | None:
-        """The page as lines; ``None`` if they cannot be told apart, so that it must be read value by value."""
-        ((count, text),) = self.fetch(call_reader.as_lines(asked))
-        page, lines = text if isinstance(text, bytes) else b"", int(str(count))
-        return LinePage(source_copy, page, lines) if not lines or call_lines.holds(page, lines) else None
+    def _page(self, asked: Callable[[Form], Question], form: Form) -> Page | LinePage:
+        """As lines if they can be told apart, else value by value."""
+        copy = "archive" if form.archive else "live"
+        if form.lines:
+            ((count, text),) = self.fetch(asked(form))
+            page, lines = text if isinstance(text, bytes) else b"", int(str(count))
+            if not lines or call_lines.holds(page, lines):
+                return LinePage(copy, page, lines)
+        return Page(copy, self.fetch(asked(replace(form, lines=False))))
 
     def statuses(self) -> list[CallStatus]:
         """System statuses (blank campaign) and the campaigns' own."""
@@ -178,21 +185,22 @@ class DialerSession:
                 found.append(CallStatus("" if campaign is None else _storable(row[-1]), _storable(row[0]), name, flags))
         return found
 
-    def fetch(self, statement: Select[*tuple[Any, ...]]) -> Sequence[Sequence[Raw]]:
+    def fetch(self, asked: Question | Select[*tuple[Any, ...]]) -> Sequence[Sequence[Raw]]:
         """All rows of one statement; after a lost connection the next call takes a fresh one."""
+        question = asked if isinstance(asked, Question) else Question(asked, {})
         with dialer_errors(self.dialer.instance, self.dialer.engine):
             try:
-                return self._rows(statement)
+                return self._rows(question)
             except UnicodeDecodeError:
                 # PyMySQL stopped in the middle of the answer: that connection is of no further use.
                 self._connection.invalidate()
                 self._connection.rollback()
                 with tolerant_text(self._connection):
-                    return self._rows(statement)
+                    return self._rows(question)
 
-    def _rows(self, statement: Select[*tuple[Any, ...]]) -> Sequence[Sequence[Raw]]:
+    def _rows(self, question: Question) -> Sequence[Sequence[Raw]]:
         try:
-            return [tuple(row) for row in self._connection.execute(statement).all()]
+            return [tuple(row) for row in self._connection.execute(question.statement, dict(question.values)).all()]
         except DBAPIError:
             if self._connection.invalidated:
                 # Lets the next try of the slice take a fresh connection instead of this dead one.
@@ -262,7 +270,8 @@ class DialerSession:
         """The offset most of the newest calls agree on; a single one may be dirty."""
         since = dialer_utc.astimezone(self.dialer.zone).replace(tzinfo=None) - _DAYS_OF_EVIDENCE
         calls = []
-        for wall_text, epoch in self._connection.execute(call_reader.newest_calls(since)):
+        newest = call_reader.newest_calls(since)
+        for wall_text, epoch in self._connection.execute(newest.statement, dict(newest.values)):
             try:
                 wall = datetime.fromisoformat(str(wall_text))
                 offset = wall - (datetime(1970, 1, 1) + timedelta(seconds=int(str(epoch))))  # noqa: DTZ001 - wall time

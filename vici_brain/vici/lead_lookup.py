@@ -61,6 +61,18 @@ class LeadLookup:
                 found.setdefault(int(lead), set()).add((code, number or ""))
         return found
 
+    def require_list(self, list_id: int, campaign_id: str) -> None:
+        """Raises ConfigurationError where another campaign, under other rules, would call a lead on this list, or none would."""
+        self._need("vicidial_lists")
+        rows = self._session.fetch(select(_LISTS.c.campaign_id).where(_LISTS.c.list_id == list_id))
+        found = str(rows[0][0] or "").strip() if rows else None
+        if found is None or found.lower() != campaign_id.strip().lower():
+            is_of = "there is no such list" if found is None else f"it is of campaign {found or '(none)'}"
+            raise ConfigurationError(
+                f"{self._session.dialer.instance}: leads are to be pushed to list {list_id} of campaign {campaign_id}, but "
+                f"{is_of}: correct list_id or campaign_id in [dialers.write_back.push]"
+            )
+
     def do_not_call(self, campaign_id: str, numbers: Collection[str]) -> dict[str, str]:
         """Which of ``numbers`` (national form) the campaign must not call, with the list that says so.
 

@@ -116,6 +116,21 @@ def campaigns_of_lists(session: DialerSession) -> list[str]:
     return sorted(mended(str(row[0])) for row in session.fetch(select(lists.c.campaign_id).distinct()) if row[0])
 
 
+def absent_campaigns(session: DialerSession, names: Sequence[str], *, shared: bool = False) -> tuple[str, ...]:
+    """Those of ``names`` of which this dialer has no list; where they are ``shared`` with other dialers, it need not.
+
+    Otherwise raises ConfigurationError with those that it has: a typing error must not look like no news.
+    """
+    known = campaigns_of_lists(session)
+    absent = sorted({name.strip() for name in names if name.strip().lower() not in {each.lower() for each in known}})
+    if absent and not shared:
+        has = ", ".join(known) or "none"
+        raise ConfigurationError(
+            f"{session.dialer.instance}: the dialer has no list of campaign {', '.join(absent)}; it has lists of {has}"
+        )
+    return tuple(absent)
+
+
 def newest_lead(session: DialerSession) -> int:
     """The highest lead_id, from the end of the primary key."""
     ((newest,),) = session.fetch(select(func.max(schema.vicidial_list.c.lead_id)))

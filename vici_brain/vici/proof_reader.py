@@ -8,7 +8,9 @@ Each aggregate walks the index on call_date over an hour at most and sends a doz
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import (
     BigInteger,
@@ -17,10 +19,13 @@ from sqlalchemy import (
     String,
     Table,
     and_,
+    bindparam,
+    case,
     cast,
     func,
     literal,
     not_,
+    null,
     or_,
     select,
     text,
@@ -37,13 +42,17 @@ from vici_brain.vici.call_reader import (
     CallTable,
     calls_per_hour,
     not_live,
+    partial_spans,
     row_crc,
     undated,
+    undated_values,
     wall_text,
 )
 from vici_brain.vici.dialer import DialerSession
+from vici_brain.vici.questions import Question, number, wall
 
 BUCKET_SECONDS = 300
+_BESIDE = 0
 _MOST_KEYS = 500
 
 
@@ -58,30 +67,51 @@ class OddRow:
     crc: int
 
 
+@dataclass(frozen=True, slots=True)
+class OddSpan:
+    """A part of a window and a copy of a table in which there are irregular rows, between two wall times or undated."""
+
+    piece: Piece
+    archive: bool
+    first: str
+    last: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sums:
+    """What a dialer's buckets add up to; those of which all rows, or some, stand in the archive; where irregular rows are."""
+
+    regular: dict[datetime, BucketSum]
+    archived: frozenset[datetime]
+    partly: frozenset[datetime]
+    odd: tuple[OddSpan, ...]
+
+
 class SourceSums:
     """One dialer adding up its own calls, over one session."""
 
     def __init__(self, session: DialerSession) -> None:
         self._session = session
 
-    def buckets(self, table: CallTable, window: Window) -> tuple[dict[datetime, BucketSum], set[datetime], set[datetime]]:
-        """Count and CRC sum of the regular rows of each five-minute bucket of ``window``; live rows, then archived ones.
-
-        Beside them the buckets whose rows all stand in the archive, and those of which some do.
-        """
+    def buckets(self, table: CallTable, window: Window) -> Sums:
+        """Count and CRC sum of the regular rows of each five-minute bucket of ``window``; live rows, then archived ones."""
         sums: dict[datetime, BucketSum] = {}
         copies: tuple[set[datetime], set[datetime]] = (set(), set())
-        for piece in pieces(window, self._session.dialer.zone):
+        odd: list[OddSpan] = []
+        zone = self._session.dialer.zone
+        for piece in pieces(window, zone):
             for archive in self._copies(table):
-                for epoch, count, crc_sum in self._session.fetch(
-                    bucket_sums(table, piece, archive=archive, sqlite=self._session.is_sqlite)
-                ):
-                    start = datetime.fromtimestamp(int(str(epoch)), UTC)
-                    held = sums.get(start, BucketSum())
-                    sums[start] = BucketSum(held.count + int(str(count)), held.crc_sum + int(str(crc_sum)))
-                    copies[archive].add(start)
+                asked = bucket_sums(table, piece, zone, archive=archive, sqlite=self._session.is_sqlite)
+                for epoch, count, crc_sum, first, last in self._session.fetch(asked):
+                    if epoch is None:
+                        odd.append(OddSpan(piece, archive, str(first), str(last)))
+                    elif bucket := int(str(epoch)):
+                        start = datetime.fromtimestamp(bucket, UTC)
+                        held = sums.get(start, BucketSum())
+                        sums[start] = BucketSum(held.count + int(str(count)), held.crc_sum + int(str(crc_sum)))
+                        copies[archive].add(start)
         live, archived = copies
-        return sums, archived - live, archived & live
+        return Sums(sums, frozenset(archived - live), frozenset(archived & live), tuple(odd))
 
     def calls(self, window: Window) -> int:
         """About how many calls the live tables have in ``window``, from the indexes on call_date alone."""
@@ -99,24 +129,22 @@ class SourceSums:
                     found.setdefault(str(key), int(str(crc)))
         return found
 
-    def odd(self, table: CallTable, window: Window) -> list[OddRow]:
-        """The irregular rows about ``window``; normally none, on a healthy dialer a handful."""
+    def odd(self, table: CallTable, spans: Sequence[OddSpan]) -> list[OddRow]:
+        """The irregular rows of ``spans``; normally there is none, on a healthy dialer a handful."""
         zone = self._session.dialer.zone
         found: dict[str, OddRow] = {}
-        for piece in pieces(window, zone):
-            bounds = Bounds.of(piece.window, zone)
-            for archive in self._copies(table):
-                for key, uniqueid, call_date, epoch, crc in self._session.fetch(
-                    odd_rows(table, piece, bounds, archive=archive, sqlite=self._session.is_sqlite)
-                ):
-                    row = OddRow(
-                        str(key),
-                        None if uniqueid is None else str(uniqueid),
-                        None if call_date is None else str(call_date),
-                        None if epoch is None else int(str(epoch)),
-                        int(str(crc)),
-                    )
-                    found.setdefault(row.key, row)
+        for span in spans:
+            ends = (span.first, span.last)
+            asked = odd_rows(table, span.piece, zone, ends, archive=span.archive, sqlite=self._session.is_sqlite)
+            for key, uniqueid, call_date, epoch, crc in self._session.fetch(asked):
+                row = OddRow(
+                    str(key),
+                    None if uniqueid is None else str(uniqueid),
+                    None if call_date is None else str(call_date),
+                    None if epoch is None else int(str(epoch)),
+                    int(str(crc)),
+                )
+                found.setdefault(row.key, row)
         # A wall time that occurs twice shows the regular calls of the other hour too.
         return [row for row in found.values() if not is_regular(row.call_date, row.start_epoch, zone)]
 
@@ -144,57 +172,106 @@ class SourceSums:
         return (False, True) if table.archive.name in self._session.present else (False,)
 
 
-def bucket_sums(table: CallTable, piece: Piece, *, archive: bool, sqlite: bool) -> Select[*tuple[Any, ...]]:
-    """``(bucket epoch, count, sum of CRC32)`` of the regular rows whose start_epoch is in ``piece``."""
-    source = table.archive if archive else table.live
-    bucket = source.c.start_epoch - source.c.start_epoch % BUCKET_SECONDS
-    statement = select(bucket, func.count(), func.sum(row_crc(source))).group_by(bucket)
-    return not_live(_regular(statement, source, piece, sqlite=sqlite), table, archive=archive)
+def bucket_sums(table: CallTable, piece: Piece, zone: ZoneInfo, *, archive: bool, sqlite: bool) -> Question:
+    """``(bucket epoch, count, sum of CRC32, first and last call_date)`` of the regular rows whose start_epoch is in ``piece``.
+
+    The bucket NULL stands for the rows about the piece that are not regular: where it is missing, there are none to be asked for.
+    Rows beside the piece come as bucket 0.
+    """
+    bounds = Bounds.of(piece.window, zone)
+    statement = _sums_statement(table, len(partial_spans(bounds)), archive=archive, sqlite=sqlite)
+    return Question(statement, _values(piece) | undated_values(bounds))
 
 
-def regular_rows(table: CallTable, piece: Piece, *, archive: bool, sqlite: bool) -> Select[*tuple[Any, ...]]:
+@cache
+def _sums_statement(table: CallTable, spans: int, *, archive: bool, sqlite: bool) -> Select[*tuple[Any, ...]]:
+    """One look at each row: whether it is regular costs as much as its checksum."""
+    source = table.source(archive=archive)
+    date, epoch = type_coerce(source.c.call_date, String), source.c.start_epoch
+    in_piece = and_(epoch >= number("start"), epoch < number("end"))
+    bucket = case(
+        (_is_regular(source, sqlite=sqlite), case((in_piece, epoch - epoch % BUCKET_SECONDS), else_=_BESIDE)),
+        (or_(_between(date, "low", "high"), undated(source, spans)), null()),
+        else_=_BESIDE,
+    ).label("bucket")
+    shown = [cast(edge(source.c.call_date), String) for edge in (func.min, func.max)]
+    statement = select(bucket, func.count(), func.sum(row_crc(source)), *shown).group_by("bucket")
+    return not_live(statement.where(or_(_between(date, "near_low", "near_high"), undated(source, spans))), table, archive=archive)
+
+
+def regular_rows(table: CallTable, piece: Piece, *, archive: bool, sqlite: bool) -> Question:
     """``(key, CRC32)`` of the rows that :func:`bucket_sums` adds up; for the few buckets that differ."""
-    source = table.archive if archive else table.live
-    statement = select(type_coerce(source.c[table.key], NullType()), row_crc(source))
-    return not_live(_regular(statement, source, piece, sqlite=sqlite), table, archive=archive)
+    return Question(_rows_statement(table, archive=archive, sqlite=sqlite), _values(piece))
 
 
-def odd_rows(table: CallTable, piece: Piece, bounds: Bounds, *, archive: bool, sqlite: bool) -> Select[*tuple[Any, ...]]:
-    """``(key, uniqueid, call_date, start_epoch, CRC32)`` of the rows about ``piece`` that are not regular, undated ones too."""
-    source = table.archive if archive else table.live
-    low, high = _walls(piece)
-    date = type_coerce(source.c.call_date, String)
-    in_window = and_(date >= wall_text(low), date < wall_text(high), not_(_is_regular(source, piece, sqlite=sqlite)))
+@cache
+def _rows_statement(table: CallTable, *, archive: bool, sqlite: bool) -> Select[*tuple[Any, ...]]:
+    source = table.source(archive=archive)
+    date, epoch = type_coerce(source.c.call_date, String), source.c.start_epoch
+    statement = select(type_coerce(source.c[table.key], NullType()), row_crc(source)).where(
+        # A regular row's wall time may lie a quarter of an hour beside its epoch.
+        _between(date, "near_low", "near_high"),
+        epoch >= number("start"),
+        epoch < number("end"),
+        _is_regular(source, sqlite=sqlite),
+    )
+    return not_live(statement, table, archive=archive)
+
+
+def odd_rows(
+    table: CallTable, piece: Piece, zone: ZoneInfo, span: tuple[str, str] | None = None, *, archive: bool, sqlite: bool
+) -> Question:
+    """``(key, uniqueid, call_date, start_epoch, CRC32)`` of the rows about ``piece`` that are not regular, undated ones too.
+
+    ``span`` is the first and the last call_date of those with a date, where that is known.
+    """
+    bounds = Bounds.of(piece.window, zone)
+    values = _values(piece) | undated_values(bounds)
+    low, high = span or (values["low"], values["high"])
+    statement = _odd_statement(table, len(partial_spans(bounds)), archive=archive, sqlite=sqlite)
+    return Question(statement, values | {"first": low, "last": high})
+
+
+@cache
+def _odd_statement(table: CallTable, spans: int, *, archive: bool, sqlite: bool) -> Select[*tuple[Any, ...]]:
+    source = table.source(archive=archive)
     shown = (source.c[table.key], source.c.uniqueid, cast(source.c.call_date, String), source.c.start_epoch, row_crc(source))
     columns = [type_coerce(column, NullType()) for column in shown]
-    return not_live(select(*columns).where(or_(in_window, undated(source, bounds))), table, archive=archive)
+    date = type_coerce(source.c.call_date, String)
+    seen = and_(_between(date, "low", "high"), date >= wall("first"), date <= wall("last"))
+    odd = and_(seen, not_(_is_regular(source, sqlite=sqlite)))
+    return not_live(select(*columns).where(or_(odd, undated(source, spans))), table, archive=archive)
 
 
-def keys_present(table: CallTable, keys: Sequence[str | int], *, archive: bool) -> Select[*tuple[Any, ...]]:
+def keys_present(table: CallTable, keys: Sequence[str | int], *, archive: bool) -> Question:
     """``(key, CRC32)`` of those of ``keys`` that the dialer has, by primary key."""
-    source = table.archive if archive else table.live
-    return select(source.c[table.key], row_crc(source)).where(source.c[table.key].in_(keys))
+    return Question(_keys_statement(table, archive=archive), {"keys": list(keys)})
 
 
-def first_and_last(table: CallTable, *, archive: bool) -> Select[*tuple[Any, ...]]:
+@cache
+def _keys_statement(table: CallTable, *, archive: bool) -> Select[*tuple[Any, ...]]:
+    source = table.source(archive=archive)
+    key = source.c[table.key]
+    return select(key, row_crc(source)).where(key.in_(bindparam("keys", expanding=True)))
+
+
+def first_and_last(table: CallTable, *, archive: bool) -> Question:
     """The wall times of the oldest and of the newest row that has one: both ends of the index on call_date."""
-    date = type_coerce((table.archive if archive else table.live).c.call_date, String)
+    return Question(_ends_statement(table, archive=archive), {})
+
+
+@cache
+def _ends_statement(table: CallTable, *, archive: bool) -> Select[*tuple[Any, ...]]:
+    date = type_coerce(table.source(archive=archive).c.call_date, String)
     ends = [select(cast(end(date), String)).where(date >= FIRST_DATE).scalar_subquery() for end in (func.min, func.max)]
     return select(*ends)
 
 
-def _regular(statement: Select[*tuple[Any, ...]], source: Table, piece: Piece, *, sqlite: bool) -> Select[*tuple[Any, ...]]:
-    low, high = _walls(piece)
-    return statement.where(
-        type_coerce(source.c.call_date, String) >= wall_text(low - TOLERANCE),
-        type_coerce(source.c.call_date, String) < wall_text(high + TOLERANCE),
-        source.c.start_epoch >= int(piece.window.start.timestamp()),
-        source.c.start_epoch < int(piece.window.end.timestamp()),
-        _is_regular(source, piece, sqlite=sqlite),
-    )
+def _between(date: ColumnElement[str], low: str, high: str) -> ColumnElement[bool]:
+    return and_(date >= wall(low), date < wall(high))
 
 
-def _is_regular(source: Table, piece: Piece, *, sqlite: bool) -> ColumnElement[bool]:
+def _is_regular(source: Table, *, sqlite: bool) -> ColumnElement[bool]:
     """Wall time and epoch agree within the tolerance; false, never NULL, where either is unusable."""
     date = source.c.call_date
     seconds: ColumnElement[Any] = (
@@ -203,10 +280,18 @@ def _is_regular(source: Table, piece: Piece, *, sqlite: bool) -> ColumnElement[b
         else func.timestampdiff(text("SECOND"), literal("1970-01-01 00:00:00"), date)
     )
     # BIGINT UNSIGNED minus a larger number is an error in MariaDB, so the epoch is made signed first.
-    difference = seconds - cast(source.c.start_epoch, BigInteger) - int(piece.offset.total_seconds())
-    limit = int(TOLERANCE.total_seconds())
-    return func.coalesce(and_(difference >= -limit, difference <= limit), literal(0)) == 1
+    difference = seconds - cast(source.c.start_epoch, BigInteger) - number("offset")
+    return func.coalesce(func.abs(difference) <= int(TOLERANCE.total_seconds()), literal(0)) == 1
 
 
-def _walls(piece: Piece) -> tuple[datetime, datetime]:
-    return tuple((bound.replace(tzinfo=None) + piece.offset) for bound in (piece.window.start, piece.window.end))  # type: ignore[return-value]
+def _values(piece: Piece) -> dict[str, object]:
+    low, high = (bound.replace(tzinfo=None) + piece.offset for bound in (piece.window.start, piece.window.end))
+    return {
+        "low": wall_text(low),
+        "high": wall_text(high),
+        "near_low": wall_text(low - TOLERANCE),
+        "near_high": wall_text(high + TOLERANCE),
+        "start": int(piece.window.start.timestamp()),
+        "end": int(piece.window.end.timestamp()),
+        "offset": int(piece.offset.total_seconds()),
+    }

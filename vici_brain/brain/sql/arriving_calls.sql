@@ -5,7 +5,12 @@
 INSERT INTO arriving_calls
 SELECT placed.*
 FROM placed_calls AS placed
-LEFT JOIN vici_call_logs AS held USING (instance, source_table, source_key)
+LEFT JOIN LATERAL (
+    -- Keeps the planner from reading the whole table for every slice, which it takes for cheaper as soon as a slice has some thousand rows.
+    SELECT * FROM vici_call_logs AS known
+    WHERE known.instance = placed.instance AND known.source_table = placed.source_table AND known.source_key = placed.source_key
+    OFFSET 0
+) AS held ON true
 WHERE (held.source_key IS NULL AND NOT EXISTS (
         SELECT FROM purged_orphan_calls AS purged
         WHERE purged.instance = placed.instance AND purged.source_table = placed.source_table AND purged.source_key = placed.source_key

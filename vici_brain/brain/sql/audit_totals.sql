@@ -13,7 +13,14 @@ SELECT
     (SELECT count(*) FROM leads WHERE NOT EXISTS (
         SELECT FROM vici_lead_links AS kept WHERE kept.lead_id = leads.id AND kept.removed_at IS NULL
     )) AS brain_leads_without_link,
+    -- The rule keeps these out of the dialers, for now or for good.
+    (SELECT count(DISTINCT held.lead_id) FROM lead_call_restrictions AS held JOIN leads ON leads.id = held.lead_id
+     WHERE (held.restriction = 'DO_NOT_CALL' OR held.callable_after > :now) AND NOT EXISTS (
+        SELECT FROM vici_lead_links AS kept WHERE kept.lead_id = leads.id AND kept.removed_at IS NULL
+    )) AS brain_leads_kept_out,
     (SELECT count(*) FROM vici_lead_links
-     WHERE instance = :instance AND removed_at IS NULL AND origin = 'vici'
-       AND entered_at >= (SELECT brain_first_since FROM lead_intake)) AS entered_outside_brain,
+     WHERE instance = :instance AND removed_at IS NULL AND origin = 'vici' AND (
+        entered_at >= (SELECT brain_first_since FROM lead_intake)
+        OR vici_lead_id > (SELECT brain_first_after FROM vici_lead_cursors WHERE instance = :instance)
+     )) AS entered_outside_brain,
     (SELECT brain_first_since FROM lead_intake) AS brain_first_since

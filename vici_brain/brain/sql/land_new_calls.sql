@@ -1,6 +1,7 @@
--- Placed rows that are not held yet, in key order, each with its lead by the rules of match_calls: what was never read before is written
--- once. Every look-up is a step down one index for each row (leads_external_lead_id_lookup, the key of vici_lead_links,
--- leads_normalised_phone_lookup), whatever the planner knows of the tables.
+-- Placed rows in key order, each with its lead by the rules of match_calls: what was never read before is written once. None of them may
+-- be held yet; the second form of this statement (brain/calls) leaves out those that are. Every look-up is a step down one index
+-- for each row (leads_external_lead_id_lookup, the key of vici_lead_links, leads_normalised_phone_lookup), whatever the planner
+-- knows of the tables.
 WITH landed AS (
     INSERT INTO vici_call_logs (
         instance, source_table, source_key, uniqueid, vici_lead_id, list_id, campaign_id, call_date, called_at, start_epoch,
@@ -44,7 +45,6 @@ WITH landed AS (
         WHERE normalised_phone('1', leads.phone::text) = placed.phone
           AND by_code.lead_id IS NULL AND by_link.lead_id IS NULL
     ) AS by_phone ON true
-    ON CONFLICT (instance, source_table, source_key) DO NOTHING
     RETURNING lead_id
 )
 SELECT count(*) AS calls, count(lead_id) AS matched FROM landed

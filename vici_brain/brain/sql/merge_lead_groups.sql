@@ -19,7 +19,11 @@ WITH member AS MATERIALIZED (
 ), one AS (
     SELECT group_key,
         (array_agg(vici_lead_id ORDER BY place))[1] AS leader,
-        (array_agg(phone_number ORDER BY place))[1] AS phone,
+        -- Brain's leads have no country code beside the number, and one without is taken for North American.
+        (array_agg(
+            CASE WHEN phone_key IS NULL OR normalised_phone('1', phone_number) = phone_key THEN phone_number ELSE '+' || phone_key END
+            ORDER BY place
+        ))[1] AS phone,
         max(phone_key) AS phone_key,
         (array_agg(vendor_lead_code ORDER BY place) FILTER (WHERE vendor_lead_code ~ '^[0-9]{13}$'))[1] AS code,
         CASE WHEN bool_or(crm_status = :do_not_call) THEN :do_not_call ELSE (array_agg(crm_status ORDER BY place))[1] END AS status,

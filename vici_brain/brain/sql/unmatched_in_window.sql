@@ -1,4 +1,4 @@
--- Calls of a window that have no lead, over vici_call_logs_called_at.
+-- Calls of a window that have no lead, over vici_call_logs_orphans.
 INSERT INTO unmatched_calls
 SELECT source_table, source_key, vendor_lead_code, vici_lead_id, phone_key
 FROM vici_call_logs
