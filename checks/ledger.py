@@ -94,10 +94,14 @@ def _clock(connections: Connections, instance: str) -> tuple[bool, dict[str, dg.
     """A session is refused for a wrong clock or zone; any other refusal says nothing about either and fails the step."""
     try:
         with connections.dialer(instance).session(connections.clock) as session:
-            clock = session.clock
+            clock, behind = session.clock, session.behind
     except ViciBrainError as error:
         if "the dialer is refused" not in str(error):
             raise
         return False, {"problem": dg.MetadataValue.text(str(error)), "what_to_do": dg.MetadataValue.text(_DESCRIPTIONS[CLOCK])}
     skew = dg.MetadataValue.float(round(clock.skew.total_seconds(), 3))
-    return True, {"clock_skew_seconds": skew, "notices": dg.MetadataValue.text("; ".join(clock.warnings) or "none")}
+    return True, {
+        "clock_skew_seconds": skew,
+        "replica_behind_seconds": dg.MetadataValue.float(behind.total_seconds()),
+        "notices": dg.MetadataValue.text("; ".join(clock.warnings) or "none"),
+    }

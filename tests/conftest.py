@@ -6,16 +6,12 @@ the session. PostgreSQL is the one at BRAIN_TEST_DATABASE_URL, else the machine'
 
 import os
 import shutil
-import socket
-import subprocess
-import time
 from collections.abc import Iterator
-from pathlib import Path
 from uuid import uuid4
 
 import pytest
+from private_servers import answers, private_mariadb
 from sqlalchemy import Engine, create_engine, make_url, text
-from sqlalchemy.exc import DBAPIError
 
 from vici_brain.brain.database import migrate, open_brain
 
@@ -31,57 +27,17 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
         reporter.write_line(f"FAILED: {skipped} tests were skipped, and CI needs all of them", red=True)
 
 
-def _answers(url: str) -> bool:
-    engine = create_engine(url, connect_args={"connect_timeout": 3})
-    try:
-        with engine.connect():
-            return True
-    except DBAPIError:
-        return False
-    finally:
-        engine.dispose()
-
-
 @pytest.fixture(scope="session")
 def mariadb_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """URL of a MariaDB server on which databases can be made; starts a private one where there is none."""
     given = os.environ.get("VICI_TEST_MARIADB_URL")  # noqa: TID251 - tests choose their servers themselves
     for url in filter(None, (given, "mysql+pymysql://root@127.0.0.1:3306/")):
-        if _answers(url):
+        if answers(url):
             yield url
             return
     if shutil.which("mariadbd") is None or shutil.which("mariadb-install-db") is None:
         pytest.skip("MARIADB IS MISSING: install mariadb-server or set VICI_TEST_MARIADB_URL; the dialer's side is untested")
-    yield from _private_mariadb(tmp_path_factory.mktemp("mariadb"))
-
-
-def _private_mariadb(folder: Path) -> Iterator[str]:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    user = ["--user=root"] if os.geteuid() == 0 else []
-    data = folder / "data"
-    subprocess.run(
-        ["mariadb-install-db", "--no-defaults", *user, f"--datadir={data}", "--auth-root-authentication-method=normal"],
-        check=True,
-        capture_output=True,
-    )
-    server = subprocess.Popen(
-        ["mariadbd", "--no-defaults", *user, f"--datadir={data}", f"--socket={folder}/s", f"--port={port}"],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    url = f"mysql+pymysql://root@127.0.0.1:{port}/"
-    try:
-        deadline = time.monotonic() + 60
-        while not _answers(url):
-            assert server.poll() is None, "the private mariadbd ended at once"
-            assert time.monotonic() < deadline, "the private mariadbd did not answer within a minute"
-            time.sleep(0.2)
-        yield url
-    finally:
-        server.terminate()
-        server.wait(30)
+    yield from private_mariadb(tmp_path_factory.mktemp("mariadb"))
 
 
 @pytest.fixture
@@ -104,7 +60,7 @@ def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """URL of a PostgreSQL server on which databases can be made; the embedded one where there is no other."""
     given = os.environ.get("BRAIN_TEST_DATABASE_URL")  # noqa: TID251 - tests choose their servers themselves
     for url in filter(None, (given, "postgresql+psycopg://postgres@127.0.0.1:5432/postgres")):
-        if _answers(url):
+        if answers(url):
             yield url
             return
     from vici_brain.brain.embedded import embedded_postgres  # noqa: PLC0415 - only where there is no other server

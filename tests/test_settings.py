@@ -73,6 +73,7 @@ SEVERAL = """
 sync_start = 2026-02-01
 slow_sync_seconds = 30
 stale_after_minutes = 20
+trailing_proof_minutes = 45
 [[dialers]]
 name = "east"
 time_zone = "America/New_York"
@@ -85,6 +86,7 @@ password_env = "WEST_PASSWORD"
 slice_minutes = 15
 page_rows = 1000
 statement_seconds = 3
+replication_channel = "west"
 [[dialers]]
 name = "demo"
 time_zone = "UTC"
@@ -95,11 +97,12 @@ def test_several_dialers_come_from_the_file_and_their_secrets_from_variables(loa
     settings = loaded(SEVERAL, EAST_URL=DIALER, WEST_PASSWORD="p@ss:w/rd", VICI_BRAIN_HOME=str(tmp_path))
     settings.simulated_dialer_memory("demo").touch()
     assert (settings.sync_start, settings.slow_sync_seconds) == (date(2026, 2, 1), 30)
-    assert settings.stale_after == timedelta(minutes=20)
+    assert (settings.stale_after, settings.trailing_proof) == (timedelta(minutes=20), timedelta(minutes=45))
     east, west, demo = (settings.open_dialer(dialer.name) for dialer in settings.dialers)
     assert east.engine.url.password == "hunter2"
     assert (west.engine.url.host, west.engine.url.password) == ("west.example.com", "p@ss:w/rd")
     assert (west.policy.slice_length, west.policy.page_rows, west.policy.statement_seconds) == (timedelta(minutes=15), 1000, 3)
+    assert (east.policy.replication_channel, west.policy.replication_channel) == (None, "west")
     assert demo.engine.url.get_backend_name() == "sqlite"
 
 

@@ -70,6 +70,7 @@ class Settings:
     stale_after: timedelta = timedelta(minutes=15)
     alert_urls: tuple[SecretStr, ...] = ()
     simulated_url: SecretStr | None = None
+    trailing_proof: timedelta = timedelta(minutes=30)
     proof_tiers: tuple[ProofTier, ...] = PROOF_TIERS
     reports: ReportPolicy = field(default_factory=ReportPolicy)
     alerts: AlertPolicy = field(default_factory=AlertPolicy)
@@ -149,6 +150,7 @@ def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
         sync_start=_sync_start(given.get("VICI_SYNC_START"), file, [memory_of(home, it.name) for it in dialers if it.simulated]),
         slow_sync_seconds=file.slow_sync_seconds,
         stale_after=timedelta(minutes=file.stale_after_minutes),
+        trailing_proof=timedelta(minutes=file.trailing_proof_minutes),
         proof_tiers=file.proof_tiers,
         reports=file.reports,
         alerts=file.alerts,
@@ -197,7 +199,12 @@ def _write_access(policy: WriteBackPolicy | None, given: Mapping[str, str]) -> W
 
 
 def _dialer(table: DialerTable, given: Mapping[str, str]) -> DialerSettings:
-    policy = ReadPolicy(timedelta(minutes=table.slice_minutes), table.page_rows, table.statement_seconds)
+    policy = ReadPolicy(
+        timedelta(minutes=table.slice_minutes),
+        table.page_rows,
+        table.statement_seconds,
+        replication_channel=table.replication_channel,
+    )
     if table.database_url_env is not None:
         url = given.get(table.database_url_env)
         return DialerSettings(table.name, table.time_zone, _secret(url), "" if url else table.database_url_env, policy)

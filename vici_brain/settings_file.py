@@ -60,6 +60,7 @@ class DialerTable(_Strict):
     """A multiple of the ledger's 5 minutes: a bucket that no slice holds whole would never count as read."""
     page_rows: Annotated[int, Field(ge=100, le=50_000)] = 5_000
     statement_seconds: Annotated[int, Field(ge=1, le=60)] = 5
+    replication_channel: str | None = None
     write_back: WriteBackPolicy | None = None
 
     @model_validator(mode="after")
@@ -93,6 +94,7 @@ class ConfigFile(_Strict):
     sync_start: date | None = None
     slow_sync_seconds: Annotated[float, Field(gt=0)] = 60.0
     stale_after_minutes: Annotated[int, Field(ge=5)] = 15
+    trailing_proof_minutes: Annotated[int, Field(ge=5, le=240, multiple_of=5)] = 30
     proof_tiers: tuple[ProofTier, ...] = PROOF_TIERS
     reports: ReportPolicy = ReportPolicy()
     alerts: AlertPolicy = AlertPolicy()

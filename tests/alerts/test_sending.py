@@ -193,6 +193,14 @@ def test_slow_syncs_are_found_for_half_an_hour(brain: Engine) -> None:
     assert found(brain, NOON + timedelta(minutes=11)) == {}
 
 
+def test_calls_that_left_a_dialer_all_at_once_are_found_for_a_day(brain: Engine) -> None:
+    do(brain, SYNC, at=NOON - timedelta(hours=2), s=1.0)
+    assert found(brain) == {}
+    do(brain, "UPDATE sync_logs SET details = jsonb_build_object('emptied', 1200)")
+    assert found(brain)["emptied/vici"].title == "vici: 1,200 calls of the last three days left the dialer all at once"
+    assert found(brain, NOON + timedelta(hours=23)) == {}
+
+
 def test_a_growing_backlog_of_orphans_is_found(brain: Engine) -> None:
     def orphans(day: int, count: int) -> None:
         at = NOON - timedelta(days=day, hours=1)

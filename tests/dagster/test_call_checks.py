@@ -56,7 +56,7 @@ def test_all_checks_pass_on_sound_data(centre: CallCentre, brain: Engine) -> Non
 
 
 BREAKING = {
-    "every_call_is_in_exactly_one_half": (
+    "no_call_in_both_halves": (
         "CREATE OR REPLACE VIEW orphan_call_logs AS SELECT * FROM vici_call_logs WHERE lead_id IS NULL AND status <> 'NA'"
     ),
     "call_keys_are_unique": f"UPDATE vici_call_logs SET uniqueid = '{ORPHAN}' WHERE source_key = '{KEY}'",
@@ -70,7 +70,7 @@ BREAKING = {
     ),
 }
 
-OF_THE_ORPHAN = ("every_call_is_in_exactly_one_half", "no_orphan_has_a_lead_waiting")
+OF_THE_ORPHAN = ("no_call_in_both_halves", "no_orphan_has_a_lead_waiting")
 
 
 @pytest.mark.parametrize("name", BREAKING)

@@ -7,7 +7,7 @@ import dagster as dg
 import pytest
 from builders import NOON, add_lead, ask, minutes, one
 from call_centre import VICI, CallCentre, call_centre, metadata_of, settings_for
-from sqlalchemy import Engine
+from sqlalchemy import Engine, text
 
 from vici_brain.orchestration.partitions import key_of
 
@@ -62,6 +62,17 @@ def test_a_run_is_one_row_of_sync_logs_that_names_its_trigger(centre: CallCentre
     assert rows == [("calls", "schedule", "success", 5, 5, 3, 2, NOON)]
 
 
+@pytest.mark.parametrize(("trailing", "found"), [(30, 0), (60, 1)])
+def test_a_tick_proves_as_far_back_as_it_is_told_to(
+    trailing: int, found: int, tmp_path: Path, brain_url: str, brain: Engine
+) -> None:
+    with call_centre(settings_for(tmp_path, brain_url, trailing_proof=minutes(trailing))) as centre:
+        assert centre.sync(NOON - minutes(45)).success
+        centre.dialer.outbound(NOON - minutes(42))
+        assert centre.sync().success
+    assert one(brain, "SELECT count(*) FROM vici_call_logs") == found
+
+
 def test_a_second_run_changes_nothing(centre: CallCentre) -> None:
     centre.sync()
     told = metadata_of(centre.sync(), VICI.call_logs)
@@ -99,6 +110,18 @@ def test_the_backfill_job_reads_a_range_without_checks(centre: CallCentre) -> No
     assert result.success
     assert result.get_asset_check_evaluations() == []
     assert centre.defs.resolve_job_def(VICI.backfill_job).tags["dagster/max_runtime"] == "21600"
+
+
+def test_a_run_that_repeats_one_whose_process_was_killed_goes_on_where_that_stopped(centre: CallCentre, brain: Engine) -> None:
+    killed = centre.sync_range(NOON - HOUR, NOON + HOUR)
+    with brain.begin() as connection:
+        connection.execute(text("UPDATE sync_logs SET status = 'running', finished_at = NULL"))
+    ends = ("dagster/asset_partition_range_start", "dagster/asset_partition_range_end")
+    tags = {tag: killed.dagster_run.tags[tag] for tag in ends}
+    again = centre.run(VICI.backfill_job, tags={**tags, "dagster/root_run_id": killed.run_id})
+    assert metadata_of(again, VICI.call_logs)["run/rows_read"] == 0
+    assert metadata_of(again, VICI.call_logs)["dagster/row_count"] == 5
+    assert metadata_of(centre.run(VICI.backfill_job, tags=tags), VICI.call_logs)["run/rows_read"] == 5
 
 
 def test_a_backfill_writes_its_trigger(centre: CallCentre, brain: Engine) -> None:

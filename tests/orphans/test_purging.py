@@ -159,5 +159,5 @@ def test_each_call_is_in_one_half_or_hidden(brain: Engine, dialer: Exchange, tmp
     synced(dialer, brain)
     put_away(brain, "hidden", tmp_path)
     audits = Audits(brain, source_tables=["vicidial_log"], stale_after=timedelta(minutes=15), clock=lambda: NOW)
-    (finding,) = audits.run("vici", RANGE, {"every_call_is_in_exactly_one_half"})
+    (finding,) = audits.run("vici", RANGE, {"no_call_in_both_halves"})
     assert finding.passed

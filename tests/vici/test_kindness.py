@@ -14,7 +14,7 @@ from vici_brain.domain.windows import Window
 from vici_brain.errors import RetriableError
 from vici_brain.vici import call_reader, schema
 from vici_brain.vici.call_reader import CALL_TABLES, Bounds, Cursor, Extent, Form
-from vici_brain.vici.connect import dialer_errors
+from vici_brain.vici.connect import ReadPolicy, dialer_errors, session_rules
 
 pytestmark = pytest.mark.mariadb
 ROWS = 3_000
@@ -147,3 +147,20 @@ def test_a_fresh_connection_after_a_lost_one_follows_the_same_rules(site: Exchan
         assert driver.get_autocommit()  # type: ignore[union-attr]
         assert session._connection.scalar(text("SELECT @@session.tx_read_only")) == 1
     dialer.engine.dispose()
+
+
+@pytest.mark.parametrize(
+    ("server", "limit"),
+    [
+        ("10.11.19-MariaDB-0+deb12u1", "SET SESSION max_statement_time = 5"),
+        ("5.5.5-10.5.27-MariaDB", "SET SESSION max_statement_time = 5"),
+        ("5.5.68-MariaDB", ""),
+        ("8.0.40-0ubuntu0.24.04.1", "SET SESSION max_execution_time = 5000"),
+        ("5.7.44-log", "SET SESSION max_execution_time = 5000"),
+        ("5.6.51", ""),
+    ],
+)
+def test_the_limit_of_a_statement_is_said_in_the_words_of_the_server(server: str, limit: str) -> None:
+    assert [rule for rule in session_rules(server, ReadPolicy()) if "max_" in rule and "concat" not in rule] == [limit][
+        : len(limit)
+    ]

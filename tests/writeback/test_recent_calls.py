@@ -78,7 +78,7 @@ def judged(brain: Engine, dialer: WritableDialer, leads: list[int], now: datetim
 
 
 @pytest.mark.mariadb
-def test_the_seven_leads_whose_last_local_call_time_lies(dialer: WritableDialer, brain: Engine) -> None:
+def test_trap_10_the_seven_leads_whose_last_local_call_time_lies(dialer: WritableDialer, brain: Engine) -> None:
     now = datetime(2025, 6, 10, 16, 0, tzinfo=UTC)
     never = "2008-01-01 00:00:00"
     columns: dict[int, dict[str, Any]] = {

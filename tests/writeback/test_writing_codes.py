@@ -216,7 +216,7 @@ def test_a_code_that_stayed_is_verified_after_four_hours_and_not_before(
     assert ask(brain, "SELECT verdict FROM vendor_code_writes") == [("stayed",)]
 
 
-def test_a_code_that_an_agent_put_back_is_written_again_three_times_and_then_reviewed(
+def test_trap_11_a_code_that_an_agent_put_back_is_written_again_three_times_and_then_reviewed(
     dialer: WritableDialer, brain: Engine, writer: SqlCodeWriter
 ) -> None:
     linked_lead(brain, dialer, 1)
@@ -248,7 +248,7 @@ def test_a_verified_code_that_is_lost_later_is_still_bounded(
     assert written == 3
 
 
-def test_what_became_of_a_written_lead_is_told(dialer: WritableDialer, brain: Engine, writer: SqlCodeWriter) -> None:
+def test_trap_11_what_became_of_a_written_lead_is_told(dialer: WritableDialer, brain: Engine, writer: SqlCodeWriter) -> None:
     for number in (1, 2, 3):
         linked_lead(brain, dialer, number)
     run(dialer, brain, writer)
@@ -316,7 +316,7 @@ def test_an_agent_that_writes_all_the_while_loses_nothing(dialer: WritableDialer
     assert {held[number] for number in range(1, 41, 2)} == {code(number) for number in range(1, 41, 2)}
 
 
-def test_a_code_that_two_leads_of_brain_share_is_written_to_neither(
+def test_trap_11_a_code_that_two_leads_of_brain_share_is_written_to_neither(
     dialer: WritableDialer, brain: Engine, writer: SqlCodeWriter
 ) -> None:
     leads_of_a_crm(brain)

@@ -62,6 +62,11 @@ class Oracle:
                     found.setdefault((table, str(row[0])), dict(zip(REPLICATED[table], row[1:], strict=True)))
         return found
 
+    def present_keys(self) -> list[Key]:
+        """Of every call that the dialer shows now."""
+        copies = [(table, key, copy) for table, key in TABLES.items() for copy in (table, f"{table}_archive")]
+        return [(table, str(row[0])) for table, key, copy in copies for row in self.ask_source(f"SELECT {key} FROM {copy}")]
+
     def archived_only(self) -> set[Key]:
         found: set[Key] = set()
         for table, key in TABLES.items():
@@ -97,14 +102,31 @@ class Oracle:
     def differences(self) -> list[str]:
         """Everything in which Brain is not what the dialer shows; nothing means equal."""
         source, held, aside = self.source(), self.held(), self._set_aside()
-        flagged = "WHERE instance = :instance AND 'archive_copy_stale' = ANY(row_flags)"
-        stale = self._keys(f"{_KEYS} vici_call_logs {flagged}")
         found = [f"{key}: missing in Brain" for key in source if key not in held and key not in aside]
         found += [f"{key}: in Brain, but gone at the dialer" for key in held if key not in source]
         found += [f"{key}: set aside, but gone at the dialer" for key in aside if key not in source]
-        excused = {key for key in stale & self.archived_only() if key in held and repr(held[key]) in self.shown.get(key, ())}
+        excused = self._excused(held)
         found += contents_that_differ({key: row for key, row in source.items() if key not in excused}, held)
         return sorted([*found, *self._misplaced(source), *self._halves()])
+
+    def unequal_buckets(self, until: datetime) -> set[tuple[str, datetime]]:
+        """Source table and start of each bucket before ``until`` in which the two sides differ by key or content."""
+        source, held = self.source(), self.held()
+        excused = self._excused(held)
+        found = set()
+        for key in source.keys() | held.keys():
+            shown, kept = source.get(key), held.get(key)
+            if shown is not None and kept is not None and (key in excused or not contents_that_differ({key: shown}, {key: kept})):
+                continue
+            instants = {instant for row in (shown, kept) if row is not None and (instant := self.instant(row)) is not None}
+            found |= {(key[0], datetime.fromtimestamp(instant // 300 * 300, UTC)) for instant in instants}
+        return {(table, start) for table, start in found if start < until}
+
+    def _excused(self, held: dict[Key, Row]) -> set[Key]:
+        """Calls whose archive copy is known to be older than what Brain holds, which the dialer once showed."""
+        flagged = "WHERE instance = :instance AND 'archive_copy_stale' = ANY(row_flags)"
+        stale = self._keys(f"{_KEYS} vici_call_logs {flagged}")
+        return {key for key in stale & self.archived_only() if key in held and repr(held[key]) in self.shown.get(key, ())}
 
     def unproven(self, since: datetime, until: datetime) -> list[str]:
         """Buckets of ``[since, until)`` that the ledger does not call proven with the dialer's own count."""

@@ -1,11 +1,15 @@
 """A call that moved to the dialer's archive is the same call: what is edited there later is followed, a stale copy is not."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from builders import minutes, one
 from dialer_site import Site, site
 from sqlalchemy import Engine
+
+from vici_brain.brain.proofs import ProofStore, Scope
+from vici_brain.domain.windows import Window
 
 pytestmark = pytest.mark.mariadb
 ARCHIVE = "vicidial_log_archive"
@@ -54,13 +58,43 @@ def test_an_edit_before_any_proof_found_it_there_cannot_be_told_from_a_stale_cop
     assert held(dialer, key) == ("SALE", "archive", True)
 
 
-def test_a_bucket_that_still_has_a_live_call_leaves_its_calls_live(dialer: Site) -> None:
+def test_an_edit_of_an_archived_call_is_followed_beside_calls_of_its_bucket_that_are_live(dialer: Site) -> None:
     key, other = dialer.call(2, status="NI"), dialer.call(3, status="NI")
     dialer.run_until(6)
-    dialer.run("INSERT IGNORE INTO vicidial_log_archive SELECT * FROM vicidial_log WHERE uniqueid = :key", key=key)
+    dialer.run("INSERT IGNORE INTO vicidial_log_archive SELECT * FROM vicidial_log")
     dialer.remove(key)
     assert not dialer.prove(minutes(60)).differing
-    assert held(dialer, key)[1] == held(dialer, other)[1] == "live"
+    assert (held(dialer, key)[1], held(dialer, other)[1]) == ("archive", "live")
+    dialer.change(key, ARCHIVE, status="SALE")
+    dialer.change(other, status="XFER")
+    assert not dialer.prove(minutes(60)).differing
+    assert (held(dialer, key), held(dialer, other)) == (("SALE", "archive", False), ("XFER", "live", False))
+    dialer.settle()
+    dialer.assert_lossless()
+
+
+def test_a_call_that_leaves_the_live_table_during_a_proof_is_not_taken_for_its_stale_archive_copy(
+    dialer: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second, key = dialer.call(1), dialer.call(2), dialer.call(3, status="PU")
+    dialer.run_until(6)
+    dialer.run("INSERT IGNORE INTO vicidial_log_archive SELECT * FROM vicidial_log")
+    dialer.remove(first)
+    dialer.change(key, status="SALE")
+    assert not dialer.prove(minutes(60)).differing
+    real = ProofStore.sums
+
+    def then_leaves(store: ProofStore, scope: Scope, window: Window) -> Any:
+        dialer.remove(key)
+        return real(store, scope, window)
+
+    with monkeypatch.context() as meanwhile:
+        meanwhile.setattr(ProofStore, "sums", then_leaves)
+        dialer.prove(minutes(6), repair=False)
+    assert held(dialer, key)[:2] == ("SALE", "live")
+    assert not dialer.prove(minutes(60)).differing
+    assert held(dialer, key) == ("SALE", "archive", True)
+    assert held(dialer, second)[1] == "live"
 
 
 def test_a_dearchived_call_is_live_again_and_followed(dialer: Site) -> None:

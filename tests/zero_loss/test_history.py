@@ -10,10 +10,11 @@ from builders import minutes, one, outbound_row
 from dialer_site import Site, site
 from sqlalchemy import Engine, create_engine, event, text
 
+from vici_brain.brain.journal import SyncIdentity
 from vici_brain.brain.ledger import Ledger
 from vici_brain.domain.windows import Window
 from vici_brain.errors import RetriableError
-from vici_brain.flows.sync_calls import fetch_history, sync_incremental
+from vici_brain.flows.sync_calls import CallSync, fetch_history, read_window, sync_incremental
 from vici_brain.vici.connect import ReadPolicy
 
 pytestmark = pytest.mark.mariadb
@@ -83,6 +84,27 @@ def test_a_batch_that_failed_for_good_is_resumed_where_it_stopped(dialer: Site) 
     assert sum(read.rows_read for read in resumed) < 30 * DAYS + 3
     assert landed + sum(read.rows_new for read in resumed) == 30 * DAYS + 3
     assert sum(read.rows_updated for read in resumed) == 0
+    dialer.assert_lossless_without_proofs()
+
+
+def test_a_run_over_a_range_goes_on_where_its_last_try_or_the_run_that_it_repeats_stopped(dialer: Site) -> None:
+    def read(run_id: str, repeats: str | None = None) -> CallSync:
+        return read_window(dialer.sync, SyncIdentity("vici", "history", "backfill", history(dialer), run_id, repeats))
+
+    seen = iter(range(1, 10_000))
+    killer = Killer(dialer, 10_000, lambda statement: reads_calls(statement) and next(seen) > 20)
+    with pytest.raises(RetriableError, match="dropped the connection"):
+        read("first")
+    landed = one(dialer.brain, "SELECT count(*) FROM vici_call_logs")
+    assert 0 < landed < 30 * DAYS
+    with pytest.raises(RetriableError, match="dropped the connection"):
+        read("second", repeats="first")
+    killer.left = 0
+    resumed = read("second", repeats="first")
+    killer.close()
+    assert resumed.rows_new == 30 * DAYS + 3 - landed
+    assert resumed.rows_read < 30 * DAYS + 3
+    assert read("third").rows_read == 30 * DAYS + 3
     dialer.assert_lossless_without_proofs()
 
 

@@ -189,6 +189,7 @@ def test_a_call_that_lands_while_a_proof_is_at_work_never_makes_a_false_proof(
 def test_a_row_that_leaves_the_dialer_while_a_proof_is_at_work_is_found_by_the_next(
     dialer: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    dialer.call(1)
     key = dialer.call(2)
     dialer.run_until(6)
     Meanwhile(monkeypatch, "sums", lambda: dialer.remove(key))

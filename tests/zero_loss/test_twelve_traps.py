@@ -3,6 +3,7 @@
 Each ends under the oracle's rules: equal by key and content, proven by the ledger, and unchanged by another run.
 """
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,6 +12,9 @@ import traps
 from builders import add_lead, ask, one
 from dialer_site import Site, site
 from sqlalchemy import Engine
+
+from vici_brain.brain.overview import Overview
+from vici_brain.settings import PROJECT
 
 pytestmark = pytest.mark.mariadb
 
@@ -106,6 +110,43 @@ def test_trap_6_rows_that_grow_old_at_the_dialer_stay_calls_for_ever(dialer: Sit
     assert ("1749571320.1",) in ask(dialer.brain, "SELECT source_key FROM orphan_call_logs")
 
 
+def test_trap_6_a_table_that_is_emptied_into_an_archive_nobody_may_read_takes_no_call_away(dialer: Site) -> None:
+    """The login has no right to the archive: to it, every call of the day is gone every night."""
+    for minute in (1, 2, 3):
+        dialer.call(minute)
+    dialer.run_until(6)
+    dialer.archive(dialer.at(1000))
+    dialer.run("RENAME TABLE vicidial_log_archive TO out_of_sight")
+    for minute, status in ((7, "NA"), (8, "PU")):
+        dialer.call(minute, f"8{minute}.1", status=status)
+    dialer.run_until(11)
+    dialer.remove("88.1")
+    dialer.run_until(16)
+    assert [row[1] for row in vanished(dialer.brain)] == ["expired"] * 3 + ["deleted"]
+    assert one(dialer.brain, "SELECT count(*) FROM orphan_call_logs") == 4
+    assert sum(day.calls for day in Overview(dialer.brain).of_instance("vici", dialer.zone, dialer.now).days) == 4
+    dialer.run("RENAME TABLE out_of_sight TO vicidial_log_archive")
+    ends_equal(dialer)
+    assert [row[1] for row in vanished(dialer.brain)] == ["deleted"]
+
+
+@pytest.mark.parametrize("archived", [False, True], ids=["no archive", "an archive of earlier calls"])
+def test_trap_6_a_truncated_table_takes_no_call_away(dialer: Site, archived: bool) -> None:
+    for minute in (1, 2):
+        dialer.call(minute)
+    dialer.run_until(6)
+    if archived:
+        dialer.archive(dialer.at(1.5))
+    dialer.call(7)
+    dialer.run_until(11)
+    dialer.run("TRUNCATE vicidial_log")
+    dialer.run_until(16)
+    assert one(dialer.brain, "SELECT sum((details ->> 'emptied')::int) FROM sync_logs") == (1 if archived else 3)
+    ends_equal(dialer)
+    assert {row[1] for row in vanished(dialer.brain)} == {"expired"}
+    assert one(dialer.brain, "SELECT count(*) FROM orphan_call_logs") == 3
+
+
 def test_trap_8_passages_are_counted_once_each_and_the_call_once(dialer: Site) -> None:
     traps.inbound_chain(dialer)
     ends_equal(dialer)
@@ -130,11 +171,35 @@ def test_bonus_more_rows_than_a_page_all_land(dialer: Site) -> None:
 
 @pytest.mark.parametrize(
     "scene",
-    [traps.status_that_settles_hours_later, traps.key_that_is_rewritten, traps.archive_with_stale_copies, traps.inbound_chain],
+    [
+        traps.outage_of_11_minutes,
+        traps.outage_of_37_minutes,
+        traps.outage_of_6_hours,
+        traps.outage_of_8_days,
+        traps.replica_that_is_400_seconds_behind,
+        traps.call_that_is_committed_late,
+        traps.hour_that_comes_twice,
+    ],
     ids=lambda scene: scene.__name__,
 )
+def test_what_did_not_run_or_came_late_costs_no_call(scene: traps.Scene, dialer: Site) -> None:
+    scene(dialer)
+    ends_equal(dialer)
+    assert vanished(dialer.brain) == []
+
+
+# Without those that differ from another one only in size.
+SCENES = [scene for scene in traps.TRAPS if scene not in {traps.more_rows_than_a_page, traps.outage_of_11_minutes}]
+
+
+@pytest.mark.parametrize("scene", SCENES, ids=lambda scene: scene.__name__)
 def test_the_same_holds_on_innodb(scene: traps.Scene, mariadb_url: str, brain: Engine) -> None:
     with site(mariadb_url, brain, storage="InnoDB") as dialer:
         dialer.before_tick = dialer.oracle.watch
         scene(dialer)
         ends_equal(dialer)
+
+
+def test_each_of_the_twelve_traps_has_tests_of_its_name() -> None:
+    source = "".join(file.read_text(encoding="utf-8") for file in (PROJECT / "tests").rglob("test_*.py"))
+    assert {int(number) for number in re.findall(r"def test_trap_(\d+)_", source)} == set(range(1, 13))

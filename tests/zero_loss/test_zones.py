@@ -50,7 +50,7 @@ def host_elsewhere(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 @pytest.mark.parametrize(("zone", "start"), NIGHTS, ids=[f"{zone} {start[:10]}" for zone, start in NIGHTS])
-def test_every_call_of_the_night_stands_once_in_its_bucket_and_is_proven(
+def test_trap_7_every_call_of_the_night_stands_once_in_its_bucket_and_is_proven(
     zone: str, start: str, mariadb_url: str, brain: Engine
 ) -> None:
     with site(mariadb_url, brain, zone=zone, start=instant(start)) as dialer:

@@ -5,9 +5,12 @@ out equal, and to the design that it replaced, which must not (that keeps the sc
 """
 
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 
 from builders import minutes, outbound_row
 from dialer_site import Site, inbound_row
+
+from vici_brain.vici.schema import vicidial_log
 
 Scene = Callable[[Site], None]
 
@@ -127,6 +130,63 @@ def outage_of_11_minutes(site: Site) -> None:
     site.run_until(31)
 
 
+def _outage(site: Site, length: timedelta) -> None:
+    """Calls just after it began and while it lasts; a call from before gets its outcome meanwhile."""
+    key = site.call(1, "1749571260.1", status="PU")
+    site.run_until(6)
+    end = 6 + length / minutes(1)
+    site.call(6.5, "1749571590.1")
+    site.call(end / 2)
+    site.skip_until(end)
+    site.change(key, status="SALE")
+    site.call(end - 1)
+    site.run_until(end + 11)
+
+
+def outage_of_37_minutes(site: Site) -> None:
+    """Longer than the half hour that a tick proves again."""
+    _outage(site, timedelta(minutes=37))
+
+
+def outage_of_6_hours(site: Site) -> None:
+    """Longer than the five hours that are proven every hour."""
+    _outage(site, timedelta(hours=6))
+
+
+def outage_of_8_days(site: Site) -> None:
+    """Longer than the two days that are proven every night, and than a week."""
+    _outage(site, timedelta(days=8))
+
+
+def replica_that_is_400_seconds_behind(site: Site) -> None:
+    """Every row shows itself 400 seconds after its time, so that the newest window is always empty."""
+    for minute in (2.0, 4.5, 8.0, 12.5):
+        site.run_until(minute + 400 / 60)
+        site.call(minute)
+    site.run_until(31)
+
+
+def call_that_is_committed_late(site: Site) -> None:
+    """InnoDB: a row with an early call_date becomes visible after later rows of its window were read."""
+    site.run("ALTER TABLE vicidial_log ENGINE = InnoDB")
+    with site.exchange.engine.connect() as writer:
+        writer.execute(vicidial_log.insert(), [outbound_row(site.at(2), "1749571320.1", site.zone)])
+        site.call(4.5)
+        site.run_until(11)
+        writer.commit()
+    site.run_until(21)
+
+
+def hour_that_comes_twice(site: Site) -> None:
+    """Trap 7: one lead is called at 01:30 and, after the clocks were put back, at 01:30 again."""
+    site.start = site.now = datetime(2025, 11, 2, 5, 25, tzinfo=UTC)
+    site.call(5, "1762061400.1", lead_id=7)
+    site.run_until(11)
+    site.skip_until(60)
+    site.call(65, "1762065000.1", lead_id=7, status="SALE")
+    site.run_until(71)
+
+
 TRAPS: tuple[Scene, ...] = (
     distinct_calls_of_one_second,
     status_that_settles_hours_later,
@@ -138,4 +198,10 @@ TRAPS: tuple[Scene, ...] = (
     inbound_chain,
     more_rows_than_a_page,
     outage_of_11_minutes,
+    outage_of_37_minutes,
+    outage_of_6_hours,
+    outage_of_8_days,
+    replica_that_is_400_seconds_behind,
+    call_that_is_committed_late,
+    hour_that_comes_twice,
 )

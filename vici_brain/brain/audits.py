@@ -53,7 +53,7 @@ class Finding:
 
 AUDITS = (
     Audit(
-        "every_call_is_in_exactly_one_half",
+        "no_call_in_both_halves",
         "vici_call_logs",
         is_error=True,
         promise="Every call of the window is in vici_call_metrics or in orphan_call_logs, never in both; hidden ones in none",

@@ -33,6 +33,11 @@ _CONTINUE = text("""
     )
     RETURNING id
 """)
+# A process that was killed leaves its row running.
+_FIRST_TRY = text("""
+    SELECT min(started_at) FROM sync_logs
+    WHERE run_id = ANY(:run_ids) AND instance = :instance AND window_start = :start AND window_end = :end AND status <> 'success'
+""")
 _CLOSE = text(f"""
     UPDATE sync_logs SET
         status = :status, finished_at = clock_timestamp(), seconds = coalesce(seconds, 0) + :seconds,
@@ -52,6 +57,8 @@ class SyncIdentity:
     trigger: str
     window: Window | None = None
     run_id: str | None = None
+    repeats: str | None = None
+    """The run that this one is in place of, because its process ended."""
 
 
 @dataclass(slots=True)
@@ -92,6 +99,16 @@ class Journal:
         entry.seconds = (datetime.now(UTC) - started).total_seconds()
         if row_id is not None:
             self._close(row_id, entry, "success", None)
+
+    def first_try(self, identity: SyncIdentity) -> datetime | None:
+        """When the same run, or the one that it repeats, first tried this window without coming to an end; by Brain's clock."""
+        run_ids = [run_id for run_id in (identity.run_id, identity.repeats) if run_id is not None]
+        if not run_ids or identity.window is None:
+            return None
+        values = {"instance": identity.instance, "start": identity.window.start, "end": identity.window.end, "run_ids": run_ids}
+        with brain_errors(), self.engine.connect() as connection:
+            found: datetime | None = connection.scalar(_FIRST_TRY, values)
+        return found
 
     def counts_of_run(self, run_id: str) -> dict[str, int]:
         """The counters of all syncs of a run in Dagster, by name."""

@@ -21,17 +21,17 @@ _LAST_SUCCESS = text("""
 _DAYS = text("""
     SELECT date(called_at AT TIME ZONE :zone) AS day, count(*) AS calls,
            count(*) FILTER (WHERE lead_id IS NOT NULL) AS matched, count(*) FILTER (WHERE lead_id IS NULL) AS orphaned
-    FROM held_call_logs WHERE instance = :instance AND called_at >= :since AND vanished_at IS NULL
+    FROM held_call_logs WHERE instance = :instance AND called_at >= :since AND (vanished_at IS NULL OR vanish_reason = 'expired')
     GROUP BY 1 ORDER BY 1
 """)
 _CAMPAIGNS = text("""
     SELECT coalesce(campaign_id, '') AS name, count(*) AS calls
-    FROM held_call_logs WHERE instance = :instance AND called_at >= :since AND vanished_at IS NULL
+    FROM held_call_logs WHERE instance = :instance AND called_at >= :since AND (vanished_at IS NULL OR vanish_reason = 'expired')
     GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT 50
 """)
 _STATUSES = text("""
     SELECT coalesce(status, '') AS name, count(*) AS calls
-    FROM held_call_logs WHERE instance = :instance AND called_at >= :since AND vanished_at IS NULL
+    FROM held_call_logs WHERE instance = :instance AND called_at >= :since AND (vanished_at IS NULL OR vanish_reason = 'expired')
     GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT 100
 """)
 _TOTALS = text("""

@@ -4,9 +4,10 @@ Belongs here: sums over vici_call_logs, verdicts, vanished rows. Does not: the d
 (domain/proof).
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 from zoneinfo import ZoneInfo
@@ -83,6 +84,33 @@ class Verdict:
     differences: Sequence[Difference]
     archived: AbstractSet[datetime] = frozenset()
     """Buckets whose rows all stand in the dialer's archive."""
+    archived_rows: Mapping[str, int] = field(default_factory=dict)
+    """Key and CRC32 of single rows that do, of other buckets."""
+
+
+@dataclass(frozen=True, slots=True)
+class Disappearance:
+    """What tells why calls are gone: when that was noticed, and what the dialer still shows.
+
+    Stamps are dated by Brain's clock; how old a call had become is told by the dialer's.
+    """
+
+    gone_at: datetime
+    dialer_now: datetime
+    shown: Sequence[tuple[str, str | None]]
+    """The wall times between which each copy of the table still has calls; ``None``: up to now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Vanished:
+    """How many calls were stamped, by reason (``rewritten``, ``deleted``, ``expired``)."""
+
+    by_reason: Mapping[str, int] = field(default_factory=dict)
+    emptied: int = 0
+    """Those of the expired that were three days old at most: the dialer lost all that was as old, whatever was meant by it."""
+
+    def __add__(self, other: "Vanished") -> "Vanished":
+        return Vanished(dict(Counter(self.by_reason) + Counter(other.by_reason)), self.emptied + other.emptied)
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,22 +169,17 @@ class ProofStore:
         with brain_errors(), self.engine.connect() as connection:
             return {row.source_key: row.row_crc for row in connection.execute(_KEYS, scope.over(window))}
 
-    def vanish(self, scope: Scope, keys: Sequence[str], gone_at: datetime, dialer_now: datetime) -> dict[str, int]:
-        """Stamps calls that are gone at the dialer; how many by reason (``rewritten``, ``deleted``, ``expired``).
-
-        Stamps are dated by Brain's clock; how old a call had become is told by the dialer's.
-        """
-        if not keys:
-            return {}
-        values = {"instance": scope.instance, "source_table": scope.source_table, "keys": list(keys), "gone_at": gone_at}
-        values["dialer_now"] = dialer_now
-        counts: dict[str, int] = {}
+    def vanish(self, scope: Scope, keys: Sequence[str], seen: Disappearance) -> Vanished:
+        """Stamps calls that are gone at the dialer."""
+        values = {"instance": scope.instance, "source_table": scope.source_table, "keys": list(keys), "gone_at": seen.gone_at}
+        values["dialer_now"] = seen.dialer_now
+        values["shown_from"] = [first for first, _ in seen.shown]
+        values["shown_until"] = [last or "infinity" for _, last in seen.shown]
         with brain_errors(), self.engine.begin() as connection:
-            for reason in connection.scalars(load("vanish_calls"), values):
-                counts[reason] = counts.get(reason, 0) + 1
-            if purged := vanish_purged(connection, values):
-                counts["expired"] = counts.get("expired", 0) + purged
-        return counts
+            stamped = connection.execute(load("vanish_calls"), values).all()
+            purged = vanish_purged(connection, values)
+        reasons = Counter(row.reason for row in stamped) + Counter(expired=purged)
+        return Vanished(dict(reasons), sum(row.is_emptied for row in stamped))
 
     def record(self, scope: Scope, verdict: Verdict) -> None:
         """Writes the verdict on every whole bucket of its window."""
@@ -181,6 +204,9 @@ class ProofStore:
             connection.execute(load("record_proofs"), values)
             if alike := sorted(verdict.archived - differing):
                 connection.execute(load("note_archived"), scope.over(verdict.window) | {"buckets": alike})
+            if single := verdict.archived_rows:
+                rows = {"keys": list(single), "crcs": list(single.values())}
+                connection.execute(load("note_archived_calls"), scope.over(verdict.window) | rows)
 
 
 _EPOCH = datetime.fromisoformat("1970-01-01T00:00:00+00:00")

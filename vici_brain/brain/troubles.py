@@ -17,6 +17,7 @@ from vici_brain.errors import scrub
 
 _PROOF_DUE = timedelta(minutes=90)
 _SLOW_SEEN = timedelta(minutes=30)
+_EMPTIED_SEEN = timedelta(days=1)
 _MINUTE = timedelta(minutes=1)
 _UNPROVEN = text("""
     SELECT count(*) AS buckets, min(bucket_start) AS oldest, count(*) FILTER (WHERE state = 'differs') AS differing
@@ -38,6 +39,10 @@ _ORPHANS = text("""
 _SLOW = text("""
     SELECT kind, seconds, rows_read, started_at FROM sync_logs
     WHERE instance = :instance AND started_at >= :since AND kind = 'calls' AND seconds > :slow ORDER BY seconds DESC LIMIT 1
+""")
+_EMPTIED = text("""
+    SELECT sum(CAST(details ->> 'emptied' AS bigint)) AS calls, max(started_at) AS seen_at FROM sync_logs
+    WHERE instance = :instance AND started_at >= :since AND details ? 'emptied'
 """)
 # Critical alerts of one call or appointment are told by messages of their own (flows/tell_consistency); here they are a reminder.
 _OPEN_ALERTS = text("""
@@ -140,6 +145,20 @@ def _slow(connection: Connection, instance: str, watched: Watched, now: datetime
         )
 
 
+def _emptied(connection: Connection, instance: str, _watched: Watched, now: datetime) -> Iterator[Matter]:
+    row = connection.execute(_EMPTIED, {"instance": instance, "since": now - _EMPTIED_SEEN}).one()
+    if row.calls:
+        yield Matter(
+            f"emptied/{instance}",
+            "emptied",
+            "critical",
+            f"{instance}: {row.calls:,} calls of the last three days left the dialer all at once",
+            f"Last seen {row.seen_at:%Y-%m-%d %H:%M} UTC. They stay calls in Brain. If a table is emptied into its archive, let "
+            "the login read that archive (GRANTs in the README); if it was truncated, the dialer's own reports lack these calls.",
+            f"/assets/{instance}/call_log_proofs",
+        )
+
+
 def _open_alerts(connection: Connection, watched: Watched, now: datetime) -> Iterator[Matter]:
     """Ten thousand alerts of one type are one matter."""
     for row in connection.execute(_OPEN_ALERTS, {"reminded": now - watched.policy.reminder}):
@@ -215,4 +234,10 @@ _SHARED: tuple[Callable[[Connection, Watched, datetime], Iterator[Matter]], ...]
     _unswept,
     _channels,
 )
-_OF_INSTANCE: tuple[Callable[[Connection, str, Watched, datetime], Iterator[Matter]], ...] = (_unproven, _stale, _orphans, _slow)
+_OF_INSTANCE: tuple[Callable[[Connection, str, Watched, datetime], Iterator[Matter]], ...] = (
+    _unproven,
+    _stale,
+    _orphans,
+    _slow,
+    _emptied,
+)

@@ -68,7 +68,8 @@ def sync_incremental_command(
     with opened() as (settings, brain):
 
         def work(name: str) -> None:
-            sync = Syncing(settings.guarded_dialer(name, lambda: brain), brain, _now, settings.slow_sync_seconds, dry_run)
+            dialer, trailing = settings.guarded_dialer(name, lambda: brain), settings.trailing_proof
+            sync = Syncing(dialer, brain, _now, settings.slow_sync_seconds, dry_run, trailing=trailing)
             pages.synced(name, *sync_incremental(sync, "cli", minutes=minutes), dry_run=dry_run)
 
         each_dialer(settings, instance, work)

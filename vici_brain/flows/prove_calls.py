@@ -6,7 +6,7 @@ One rule catches late rows, late dispositions, rewritten keys and deletes alike:
 is then read again, rows that the dialer no longer has are stamped, and it is compared once more.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from time import perf_counter
@@ -18,7 +18,7 @@ from vici_brain.brain.calls import CallStore, MergeCounts
 from vici_brain.brain.database import brain_now, lane
 from vici_brain.brain.journal import Journal, SyncIdentity
 from vici_brain.brain.matches import MatchStore
-from vici_brain.brain.proofs import ProofStore, Scope, Verdict
+from vici_brain.brain.proofs import Disappearance, ProofStore, Scope, Vanished, Verdict
 from vici_brain.domain.proof import TOLERANCE, BucketSum, Difference, compare
 from vici_brain.domain.windows import BUCKET, Window, floor_to
 from vici_brain.flows.match_calls import match_window
@@ -32,6 +32,8 @@ MOST_SAMPLES = 20
 # One statement adds up a whole slice: after a quiet weekend the next one must not be a whole busy Monday.
 _UNCOUNTED, _LONGEST = timedelta(hours=6), timedelta(days=1)
 _MOST_ROWS = 20_000
+# An archive job leaves one such bucket a table; where an archive is kept by other rules, no more are asked about at a time.
+_MOST_PARTLY = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +45,8 @@ class ProofResult:
     differing: tuple[Difference, ...]
     repaired: int
     merged: MergeCounts
-    vanished: dict[str, int] = field(default_factory=dict)
+    vanished: Mapping[str, int] = field(default_factory=dict)
+    emptied: int = 0
     seconds: float = 0.0
 
     @property
@@ -84,7 +87,8 @@ def prove_calls(
                 buckets += count
                 on_slice(SliceProven(table.name, piece, count, len(after)))
             start, length = piece.end, min(_LONGEST, next_length(length, work.rows - rows))
-    return ProofResult(window, buckets, tuple(left), repaired, work.merged, work.vanished, perf_counter() - started)
+    vanished, seconds = work.vanished, perf_counter() - started
+    return ProofResult(window, buckets, tuple(left), repaired, work.merged, vanished.by_reason, vanished.emptied, seconds)
 
 
 def reconcile(sync: Syncing, identity: SyncIdentity, *, repair: bool) -> ProofResult:
@@ -108,7 +112,13 @@ def reconcile(sync: Syncing, identity: SyncIdentity, *, repair: bool) -> ProofRe
         entry.details.update(
             buckets=result.buckets, proven=result.proven, repaired=result.repaired, vanished=result.vanished, repair=repair
         )
+        entry.details.update(noted(result))
     return result
+
+
+def noted(result: ProofResult) -> dict[str, int]:
+    """What brain/troubles looks for in sync_logs: calls that the dialer lost all at once."""
+    return {"emptied": result.emptied} if result.emptied else {}
 
 
 class _Work:
@@ -118,7 +128,7 @@ class _Work:
         self._session, self._source = session, SourceSums(session)
         self._brain, self._proofs, self._calls = brain, ProofStore(brain), CallStore(brain)
         self.merged = MergeCounts()
-        self.vanished: dict[str, int] = {}
+        self.vanished = Vanished()
         self.rows = 0
         """How many rows the dialer has added up so far."""
 
@@ -153,8 +163,17 @@ class _Work:
             elif key not in placed:
                 _add(source_all, window, bucket, crc)
         differences = compare(table.name, window, source.regular, brain.regular, odd)
-        self._proofs.record(scope, Verdict(window, compared_at, source_all, brain_all, differences, source.archived))
+        single = self._archived_of(table, sorted(source.partly - {each.bucket_start for each in differences})[:_MOST_PARTLY])
+        verdict = Verdict(window, compared_at, source_all, brain_all, differences, source.archived, single)
+        self._proofs.record(scope, verdict)
         return differences
+
+    def _archived_of(self, table: CallTable, buckets: list[datetime]) -> dict[str, int]:
+        """The calls of ``buckets`` that only the archive has: where an archive job stopped, a bucket has both kinds."""
+        found: dict[str, int] = {}
+        for start in buckets:
+            found |= self._source.rows(table, Window(start, start + BUCKET), archived_only=True)
+        return found
 
     def repair(self, table: CallTable, window: Window, differences: list[Difference]) -> list[Difference]:
         """Reads the differing buckets again, stamps what is gone at the dialer, and compares once more."""
@@ -165,9 +184,14 @@ class _Work:
             keys = list(self._proofs.rows(scope, stretch))
             present = self._source.present(table, keys)
             gone = [key for key in keys if key not in present]
-            for reason, count in self._proofs.vanish(scope, gone, brain_now(self._brain), self._session.utc_now()).items():
-                self.vanished[reason] = self.vanished.get(reason, 0) + count
+            self._vanish(table, scope, gone)
         return self.compare(table, window)
+
+    def _vanish(self, table: CallTable, scope: Scope, gone: list[str]) -> None:
+        if not gone:
+            return
+        at = Disappearance(brain_now(self._brain), self._session.utc_now(), self._source.spans(table))
+        self.vanished += self._proofs.vanish(scope, gone, at)
 
     def samples(self, difference: Difference) -> tuple[str, ...]:
         """Keys that make a bucket differ, each with what is wrong with it; asks both sides for the rows of that bucket."""

@@ -49,6 +49,8 @@ class ReadResult:
     seconds: float
     dialer_utc: datetime
     clock_skew_seconds: float
+    behind_seconds: float
+    """How far a replica was behind its dialer; what it did not show yet was not read."""
     warnings: tuple[str, ...] = ()
     missing_tables: tuple[str, ...] = ()
     statuses: tuple[CallStatus, ...] = ()
@@ -97,6 +99,7 @@ def read_calls(
             perf_counter() - started,
             dialer_utc,
             session.clock.skew.total_seconds(),
+            session.behind.total_seconds(),
             session.clock.warnings,
             tuple(table.archive.name for table in CALL_TABLES if table.archive.name not in session.present),
             tuple(session.statuses()),

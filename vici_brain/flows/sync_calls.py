@@ -26,13 +26,11 @@ from vici_brain.domain.proof import TOLERANCE
 from vici_brain.domain.windows import BUCKET, Window, floor_to
 from vici_brain.errors import RetriableError
 from vici_brain.flows.match_calls import WindowMatch, match_window
-from vici_brain.flows.prove_calls import ProofResult, prove_calls
+from vici_brain.flows.prove_calls import ProofResult, noted, prove_calls
 from vici_brain.flows.read_calls import ReadResult, read_calls
 from vici_brain.flows.syncing import Syncing, window_of
 from vici_brain.vici.call_reader import CALL_TABLES, CallTable
 
-# Half an hour back every tick proves again: the rows that show up late, and most dispositions, come within it.
-TRAILING = timedelta(minutes=30)
 FIRST_LOOK_BACK = timedelta(minutes=10)
 BATCH = timedelta(days=7)
 _MUCH = 3_000
@@ -59,6 +57,7 @@ class CallSync:
     seconds: float
     peak_memory_mb: float
     clock_skew_seconds: float
+    replica_behind_seconds: float
     slow: bool
     notices: tuple[str, ...] = ()
 
@@ -88,9 +87,15 @@ class _LeaveOut:
 
 
 def read_window(sync: Syncing, identity: SyncIdentity) -> CallSync:
-    """Reads ``identity.window`` into Brain as one row of sync_logs; raises what reading raises, after writing it down."""
-    with Journal(sync.brain).entry(identity, dry_run=sync.dry_run) as entry:
-        return _read_into(entry, sync, window_of(identity))
+    """Reads ``identity.window`` into Brain as one row of sync_logs; raises what reading raises, after writing it down.
+
+    A long window whose run is at its next try goes on where the last one stopped.
+    """
+    window, journal = window_of(identity), Journal(sync.brain)
+    since = journal.first_try(identity) if window.length > BUCKET else None
+    leave_out = None if since is None else _LeaveOut(since, proven=False)
+    with journal.entry(identity, dry_run=sync.dry_run) as entry:
+        return _read_into(entry, sync, window, leave_out)
 
 
 def match_read_window(sync: Syncing, identity: SyncIdentity) -> MatchSync:
@@ -223,8 +228,9 @@ def _read_into(
         seconds=round(seconds, 3),
         peak_memory_mb=peak_memory_mb(),
         clock_skew_seconds=round(read.clock_skew_seconds, 3),
+        replica_behind_seconds=read.behind_seconds,
         slow=seconds > sync.slow_seconds,
-        notices=(*read.warnings, *(f"no table {name}: nothing archived to read" for name in read.missing_tables)),
+        notices=tuple(_notices(read)),
     )
     entry.count(**{name: getattr(result, name) for name in READ_COUNTERS}, rows_matched=read.counts.matched)
     entry.details.update(
@@ -233,21 +239,30 @@ def _read_into(
     entry.details.update(
         buckets_proven=result.buckets_proven, buckets_differing=result.buckets_differing, vanished=dict(proof.vanished)
     )
+    entry.details.update(noted(proof))
     return result
 
 
+def _notices(read: ReadResult) -> Iterator[str]:
+    yield from read.warnings
+    if read.behind_seconds:
+        until = f"{read.window.end:%Y-%m-%d %H:%M:%S} UTC"
+        yield f"the replica is {read.behind_seconds:.0f} s behind its dialer: it was read up to {until}"
+    yield from (f"no table {name}: nothing archived to read" for name in read.missing_tables)
+
+
 def _prove_into(sync: Syncing, read: ReadResult) -> ProofResult:
-    """Proves what was just read, and at least the trailing half hour, and repairs what differs; a dry run proves nothing."""
+    """Proves what was just read, and at least what trails it, and repairs what differs; a dry run proves nothing."""
     window = read.window
     if sync.dry_run:
         return ProofResult(window, 0, (), 0, MergeCounts())
-    back = Window(min(window.start, window.end - TRAILING), window.end)
+    back = Window(min(window.start, window.end - sync.trailing), window.end)
     return prove_calls(sync.dialer, sync.brain, back, clock=sync.clock, on_slice=sync.on_proof)
 
 
 def _match_into(entry: JournalEntry, sync: Syncing, window: Window) -> MatchSync:
     matched: WindowMatch = match_window(
-        MatchStore(sync.brain), sync.dialer.instance, window, overlap=TRAILING + TOLERANCE, dry_run=sync.dry_run
+        MatchStore(sync.brain), sync.dialer.instance, window, overlap=sync.trailing + TOLERANCE, dry_run=sync.dry_run
     )
     held = matched.counts if sync.dry_run else matched.held
     by_rule = held.by_rule

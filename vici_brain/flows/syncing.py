@@ -5,7 +5,7 @@ Belongs here: the bundle of stores, clock and progress that flows take. Does not
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import Engine
 
@@ -13,6 +13,8 @@ from vici_brain.brain.journal import SyncIdentity
 from vici_brain.domain.windows import Window
 from vici_brain.flows.read_calls import SliceDone
 from vici_brain.vici.dialer import Dialer
+
+TRAILING = timedelta(minutes=30)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,8 @@ class Syncing:
     dry_run: bool = False
     on_slice: Callable[[SliceDone], None] = lambda _: None
     on_proof: Callable[[SliceProven], None] = lambda _: None
+    trailing: timedelta = TRAILING
+    """How far back every tick proves again: the rows that show up late, and most dispositions, come within half an hour."""
 
 
 def window_of(identity: SyncIdentity) -> Window:

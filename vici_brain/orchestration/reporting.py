@@ -93,7 +93,8 @@ def identity_of(context: dg.AssetExecutionContext, instance: str) -> SyncIdentit
     """The sync that a run is, as sync_logs keeps it: ``calls`` for one partition, ``history`` for more."""
     window = window_of(context)
     kind = "calls" if window.length <= BUCKET else "history"
-    return SyncIdentity(instance, kind, trigger_of(context.run.tags), window, context.run.run_id)
+    tags = context.run.tags
+    return SyncIdentity(instance, kind, trigger_of(tags), window, context.run.run_id, tags.get("dagster/root_run_id"))
 
 
 @contextmanager

@@ -50,7 +50,14 @@ class Connections:
 
     def syncing(self, instance: str, on_slice: Callable[[SliceDone], None] = lambda _: None) -> Syncing:
         """Everything a sync of ``instance`` needs."""
-        return Syncing(self.dialer(instance), self.brain, self.clock, self.settings.slow_sync_seconds, on_slice=on_slice)
+        return Syncing(
+            self.dialer(instance),
+            self.brain,
+            self.clock,
+            self.settings.slow_sync_seconds,
+            on_slice=on_slice,
+            trailing=self.settings.trailing_proof,
+        )
 
     def site(self, instance: str) -> Site:
         """Everything a write to ``instance`` needs."""

@@ -42,7 +42,7 @@ from vici_brain.vici import schema
 from vici_brain.vici.questions import Question, number, wall
 
 # A year no dialer has lived in: what sorts before it is a zero date.
-_FIRST_DATE = "1000-01-01 00:00:00"
+FIRST_DATE = "1000-01-01 00:00:00"
 _FIRST_EPOCH = 946_684_800
 _SEPARATOR = "\x1f"
 _NULL_MARK = "\\N"
@@ -177,7 +177,7 @@ def undated(source: Table, spans: int) -> ColumnElement[bool]:
     date, epoch = _text(source.c.call_date), source.c.start_epoch
     partial = [and_(date >= wall(f"partial_low_{n}"), date < wall(f"partial_high_{n}")) for n in range(spans)]
     return and_(
-        or_(source.c.call_date.is_(None), date < _FIRST_DATE, *partial),
+        or_(source.c.call_date.is_(None), date < FIRST_DATE, *partial),
         or_(epoch.is_(None), epoch < _FIRST_EPOCH, and_(epoch >= number("first_epoch"), epoch < number("beyond_epoch"))),
     )
 

@@ -7,6 +7,7 @@ cursor keeps the table locked against the agents' updates for as long as it is d
 """
 
 import codecs
+import re
 import sqlite3
 import zlib
 from collections.abc import Iterator
@@ -37,6 +38,8 @@ class ReadPolicy:
     page_rows: int = 5_000
     statement_seconds: int = 5
     connect_seconds: int = 10
+    replication_channel: str | None = None
+    """On a replica of several servers, the channel that copies this dialer; ``None``: it shows no more than the slowest."""
 
 
 def with_driver(url: URL) -> URL:
@@ -76,6 +79,8 @@ def open_dialer(instance: str, url: str | URL, policy: ReadPolicy) -> Engine:
         pool_recycle=300,
         connect_args={
             "charset": "utf8mb4",
+            # A strict server (MySQL's default) refuses dates like 2026-01-00, between which undated calls are looked for.
+            "sql_mode": "NO_ENGINE_SUBSTITUTION",
             "connect_timeout": policy.connect_seconds,
             # A reader that hangs would hold its locks: the client gives up soon after the server should have.
             "read_timeout": policy.statement_seconds + 10,
@@ -85,26 +90,32 @@ def open_dialer(instance: str, url: str | URL, policy: ReadPolicy) -> Engine:
 
     def prepare(connection: Any, _record: object) -> None:
         with connection.cursor() as cursor:
-            for statement in _session_rules(connection.get_server_info(), policy):
+            for statement in session_rules(connection.get_server_info(), policy):
                 cursor.execute(statement)
 
     event.listen(engine, "connect", prepare)
     return engine
 
 
-def _session_rules(server: str, policy: ReadPolicy) -> list[str]:
-    limit = (
-        f"SET SESSION max_statement_time = {policy.statement_seconds}"
-        if "mariadb" in server.lower()
-        else f"SET SESSION max_execution_time = {policy.statement_seconds * 1000}"
-    )
+def session_rules(server: str, policy: ReadPolicy) -> list[str]:
+    """What every session on a server of the version ``server`` sets."""
     return [
-        limit,
+        *_time_limit(server, policy.statement_seconds),
         f"SET SESSION lock_wait_timeout = {policy.statement_seconds}",
         # A page of calls comes as one text; a server whose packets are smaller cuts it, which the reader notices.
         "SET SESSION group_concat_max_len = 67108864",
         "SET SESSION TRANSACTION READ ONLY",
     ]
+
+
+def _time_limit(server: str, seconds: int) -> list[str]:
+    """In the words of MariaDB or MySQL; older than these two learned it, a server has only the client's own patience."""
+    is_mariadb = "mariadb" in server.lower()
+    # MariaDB may put what old clients expect before its own version: 5.5.5-10.11.6-MariaDB.
+    version = tuple(int(part) for part in re.findall(r"\d+", server.removeprefix("5.5.5-"))[:3])
+    if is_mariadb:
+        return [f"SET SESSION max_statement_time = {seconds}"] if version >= (10, 1, 1) else []
+    return [f"SET SESSION max_execution_time = {seconds * 1000}"] if version >= (5, 7, 8) else []
 
 
 def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:

@@ -21,8 +21,8 @@ from vici_brain.domain.call_rows import Raw
 from vici_brain.domain.dialer_clock import ClockSignals, ClockVerdict, judge
 from vici_brain.domain.statuses import FLAGS, CallStatus
 from vici_brain.domain.windows import Window
-from vici_brain.errors import ConfigurationError
-from vici_brain.vici import call_reader, schema
+from vici_brain.errors import ConfigurationError, RetriableError
+from vici_brain.vici import call_reader, replication, schema
 from vici_brain.vici.call_reader import Bounds, CallTable, Cursor, Extent, Form, PageQuestion
 from vici_brain.vici.connect import ReadPolicy, dialer_errors, open_dialer, tolerant_text
 from vici_brain.vici.questions import Question
@@ -70,7 +70,10 @@ class Dialer:
 
     @contextmanager
     def session(self, our_utc: Callable[[], datetime]) -> Iterator["DialerSession"]:
-        """One verified connection. Raises ConfigurationError for a wrong login, schema, zone or clock, RetriableError if down."""
+        """One verified connection.
+
+        Raises ConfigurationError for a wrong login, schema, zone or clock, RetriableError if down or a replica that stands still.
+        """
         with dialer_errors(self.instance, self.engine):
             connection = self.engine.connect()
         try:
@@ -88,26 +91,32 @@ class DialerSession:
         self.dialer = dialer
         self.present: frozenset[str] = frozenset()
         self.clock = ClockVerdict(timedelta(), (), ())
+        self.behind = timedelta()
+        """How far the server, if it is a replica, was behind its dialer when it was last asked."""
         self._connection = connection
+        self._copies = not self.is_sqlite
         # Bytes without a character set would come as question marks in a line, where a value comes as it is.
         self._writes_lines = not self.is_sqlite
 
     def verify(self, our_utc: Callable[[], datetime]) -> None:
-        """Tables and columns there, zone and clock right; raises ConfigurationError naming what is not."""
+        """Tables and columns there, zone and clock right, a replica that follows; raises an error naming what is not."""
         with dialer_errors(self.dialer.instance, self.dialer.engine):
             self.present = self._tables()
             self.clock = judge(self._signals(our_utc), self.dialer.zone)
         if self.clock.problems:
             raise ConfigurationError(f"{self.dialer.instance}: the dialer is refused, because " + "; ".join(self.clock.problems))
+        with dialer_errors(self.dialer.instance, self.dialer.engine):
+            self._follow()
 
     @property
     def is_sqlite(self) -> bool:
         return self._connection.dialect.name == "sqlite"
 
     def utc_now(self) -> datetime:
-        """The instant by the dialer's own clock."""
+        """The instant by the dialer's own clock; on a replica, that up to which it shows the dialer."""
         with dialer_errors(self.dialer.instance, self.dialer.engine):
-            return self._utc_now()
+            self._follow()
+            return self._utc_now() - self.behind
 
     def pages(self, table: CallTable, window: Window) -> Iterator[Page | LinePage]:
         """Every call of ``window``, page by page: live rows, then the archive's for keys not live; undated ones too.
@@ -229,6 +238,23 @@ class DialerSession:
         dialer_utc = self._utc_now()
         ours = before + (our_utc() - before) / 2
         return ClockSignals(dialer_utc, ours, self._database_offset(), self._newest_call(dialer_utc), self._standard_offset())
+
+    def _follow(self) -> None:
+        """Asks a replica how far it is behind; raises RetriableError if it stands still."""
+        if not self._copies:
+            return
+        try:
+            seen = replication.follow(self._connection, self.dialer.policy.replication_channel)
+        except ConfigurationError as error:
+            raise ConfigurationError(f"{self.dialer.instance}: {error}") from None
+        if seen.standstill:
+            raise RetriableError(
+                f"{self.dialer.instance}: the replica does not follow its dialer ({seen.standstill}): START SLAVE, "
+                "or read the dialer itself; until then nothing is read"
+            )
+        if seen.notice:
+            self.clock = replace(self.clock, warnings=(*self.clock.warnings, seen.notice))
+        self._copies, self.behind = seen.is_copy, seen.behind
 
     def _utc_now(self) -> datetime:
         question = "SELECT strftime('%Y-%m-%d %H:%M:%f', 'now')" if self.is_sqlite else "SELECT CAST(UTC_TIMESTAMP(6) AS CHAR)"

@@ -37,6 +37,7 @@ from vici_brain.domain.proof import TOLERANCE, BucketSum, Piece, is_regular, pie
 from vici_brain.domain.windows import Window
 from vici_brain.vici.call_reader import (
     CALL_TABLES,
+    FIRST_DATE,
     Bounds,
     CallTable,
     calls_per_hour,
@@ -78,10 +79,11 @@ class OddSpan:
 
 @dataclass(frozen=True, slots=True)
 class Sums:
-    """What a dialer's buckets add up to; those of which all rows stand in the archive; where irregular rows are besides."""
+    """What a dialer's buckets add up to; those of which all rows, or some, stand in the archive; where irregular rows are."""
 
     regular: dict[datetime, BucketSum]
     archived: frozenset[datetime]
+    partly: frozenset[datetime]
     odd: tuple[OddSpan, ...]
 
 
@@ -94,7 +96,7 @@ class SourceSums:
     def buckets(self, table: CallTable, window: Window) -> Sums:
         """Count and CRC sum of the regular rows of each five-minute bucket of ``window``; live rows, then archived ones."""
         sums: dict[datetime, BucketSum] = {}
-        live: set[datetime] = set()
+        copies: tuple[set[datetime], set[datetime]] = (set(), set())
         odd: list[OddSpan] = []
         zone = self._session.dialer.zone
         for piece in pieces(window, zone):
@@ -107,9 +109,9 @@ class SourceSums:
                         start = datetime.fromtimestamp(bucket, UTC)
                         held = sums.get(start, BucketSum())
                         sums[start] = BucketSum(held.count + int(str(count)), held.crc_sum + int(str(crc_sum)))
-                        if not archive:
-                            live.add(start)
-        return Sums(sums, frozenset(sums.keys() - live), tuple(odd))
+                        copies[archive].add(start)
+        live, archived = copies
+        return Sums(sums, frozenset(archived - live), frozenset(archived & live), tuple(odd))
 
     def calls(self, window: Window) -> int:
         """About how many calls the live tables have in ``window``, from the indexes on call_date alone."""
@@ -117,11 +119,11 @@ class SourceSums:
         hours = [self._session.fetch(calls_per_hour(table, bounds, archive=False)) for table in CALL_TABLES]
         return sum(int(str(calls)) for found in hours for _, calls in found)
 
-    def rows(self, table: CallTable, window: Window) -> dict[str, int]:
-        """CRC32 of every regular row of ``window``, by key; ask only about buckets that differ."""
+    def rows(self, table: CallTable, window: Window, *, archived_only: bool = False) -> dict[str, int]:
+        """CRC32 of every regular row of ``window``, by key; ask only about the few buckets in which single rows matter."""
         found: dict[str, int] = {}
         for piece in pieces(window, self._session.dialer.zone):
-            for archive in self._copies(table):
+            for archive in (True,) if archived_only else self._copies(table):
                 statement = regular_rows(table, piece, archive=archive, sqlite=self._session.is_sqlite)
                 for key, crc in self._session.fetch(statement):
                     found.setdefault(str(key), int(str(crc)))
@@ -155,6 +157,15 @@ class SourceSums:
             for archive in self._copies(table):
                 for key, crc in self._session.fetch(keys_present(table, some, archive=archive)):
                     found.setdefault(str(key), int(str(crc)))
+        return found
+
+    def spans(self, table: CallTable) -> list[tuple[str, str | None]]:
+        """The wall times that the live rows and the archived ones reach from and up to; the live ones up to now (``None``)."""
+        found: list[tuple[str, str | None]] = []
+        for archive in self._copies(table):
+            ((first, last),) = self._session.fetch(first_and_last(table, archive=archive))
+            if first is not None:
+                found.append((str(first), str(last) if archive else None))
         return found
 
     def _copies(self, table: CallTable) -> tuple[bool, ...]:
@@ -242,6 +253,18 @@ def _keys_statement(table: CallTable, *, archive: bool) -> Select[*tuple[Any, ..
     source = table.source(archive=archive)
     key = source.c[table.key]
     return select(key, row_crc(source)).where(key.in_(bindparam("keys", expanding=True)))
+
+
+def first_and_last(table: CallTable, *, archive: bool) -> Question:
+    """The wall times of the oldest and of the newest row that has one: both ends of the index on call_date."""
+    return Question(_ends_statement(table, archive=archive), {})
+
+
+@cache
+def _ends_statement(table: CallTable, *, archive: bool) -> Select[*tuple[Any, ...]]:
+    date = type_coerce(table.source(archive=archive).c.call_date, String)
+    ends = [select(cast(end(date), String)).where(date >= FIRST_DATE).scalar_subquery() for end in (func.min, func.max)]
+    return select(*ends)
 
 
 def _between(date: ColumnElement[str], low: str, high: str) -> ColumnElement[bool]:

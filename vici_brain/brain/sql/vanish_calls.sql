@@ -1,8 +1,10 @@
 -- Rows that are gone at the dialer. In vicidial_log a row of the same lead and attempt may still be there: if it came later, in the same
 -- second, this one became it (the agent's hang-up rewrites the key); if it was there before, this one was its duplicate (the other
 -- end of a channel, a second or so apart, under the same epoch), which the dialer cleaned up, however late that is noticed. Without
--- one, what went young was deleted by hand, and what went old was removed by age; the dialer's clock says how old. The sibling is
--- found over vici_call_logs_called_at.
+-- one, what went young from among others was deleted by hand, and what went old was removed by age; the dialer's clock says how old. As by
+-- age went what lies before or between all that the live table and its archive still show: a table that is emptied every night into an
+-- archive that this login may not read, or that was truncated. Such calls did happen and stay calls. The sibling is found over
+-- vici_call_logs_called_at.
 WITH gone AS (
     SELECT call.*, sibling.source_key AS sibling_key,
         sibling.called_at = call.called_at AND sibling.first_seen_at > call.first_seen_at AS is_rewritten
@@ -28,9 +30,16 @@ UPDATE vici_call_logs AS call SET
     successor_key = CASE WHEN gone.is_rewritten THEN gone.sibling_key END,
     vanish_reason = CASE
         WHEN gone.is_rewritten THEN 'rewritten'
-        WHEN gone.sibling_key IS NOT NULL OR CAST(:dialer_now AS timestamptz) - call.called_at <= interval '72 hours' THEN 'deleted'
+        WHEN gone.sibling_key IS NOT NULL THEN 'deleted'
+        WHEN CAST(:dialer_now AS timestamptz) - call.called_at > interval '72 hours' THEN 'expired'
+        WHEN call.call_date IS NULL OR EXISTS (
+            SELECT FROM unnest(CAST(:shown_from AS timestamp[]), CAST(:shown_until AS timestamp[])) AS shown (first, last)
+            WHERE call.call_date BETWEEN shown.first AND shown.last
+        ) THEN 'deleted'
         ELSE 'expired'
     END
 FROM gone
 WHERE call.instance = gone.instance AND call.source_table = gone.source_table AND call.source_key = gone.source_key
-RETURNING call.vanish_reason
+RETURNING
+    call.vanish_reason AS reason,
+    call.vanish_reason = 'expired' AND CAST(:dialer_now AS timestamptz) - call.called_at <= interval '72 hours' AS is_emptied
