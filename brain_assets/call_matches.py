@@ -21,6 +21,7 @@ from vici_brain.orchestration.reporting import (
     each_partition,
     identity_of,
     is_only_shown,
+    nothing_counted,
     table_metadata,
 )
 from vici_brain.orchestration.resources import Connections
@@ -57,10 +58,12 @@ def call_matches(instance: str, settings: Settings) -> dg.AssetsDefinition:
             (names.orphan_call_logs, _OF_MATCHES_ONLY, "orphaned_total"),
         ):
             if result is None:
-                yield dg.MaterializeResult(asset_key=key, metadata={"shown_from_ledger": True})
+                yield dg.MaterializeResult(
+                    asset_key=key, metadata=nothing_counted() | {"shown_from_ledger": dg.MetadataValue.bool(True)}
+                )
                 continue
             shown = as_metadata(result, without=without, rows=rows if single else None, prefix="" if single else "run/")
-            yield dg.MaterializeResult(asset_key=key, metadata=shown)
+            yield dg.MaterializeResult(asset_key=key, metadata=shown if single else nothing_counted() | shown)
 
     return match_calls
 

@@ -22,10 +22,13 @@ from vici_brain.orchestration.reporting import (
     each_partition,
     identity_of,
     is_only_shown,
+    nothing_counted,
     table_metadata,
 )
 from vici_brain.orchestration.resources import Connections
 from vici_brain.settings import Settings
+
+_NONE = nothing_counted("rows_read", "source_count", "target_count")
 
 
 def call_logs(instance: str, settings: Settings) -> dg.AssetsDefinition:
@@ -53,7 +56,7 @@ def call_logs(instance: str, settings: Settings) -> dg.AssetsDefinition:
         with as_failures(context):
             if is_only_shown(context):
                 _show(context, names, calls_per_bucket(connections.brain, instance, window_of(context)))
-                return dg.MaterializeResult(metadata={"shown_from_ledger": True})
+                return dg.MaterializeResult(metadata=_NONE | {"shown_from_ledger": dg.MetadataValue.bool(True)})
             sync = connections.syncing(instance, on_slice=progress)
             result = read_window(sync, identity_of(context, instance))
             progress.finish()
@@ -62,7 +65,7 @@ def call_logs(instance: str, settings: Settings) -> dg.AssetsDefinition:
                 return dg.MaterializeResult(metadata=as_metadata(result, rows="target_count"))
             buckets = calls_per_bucket(sync.brain, instance, window_of(context))
         _show(context, names, buckets)
-        return dg.MaterializeResult(metadata=as_metadata(result, prefix="run/"))
+        return dg.MaterializeResult(metadata=_NONE | as_metadata(result, prefix="run/"))
 
     return vici_call_logs
 
