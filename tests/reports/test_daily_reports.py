@@ -68,6 +68,15 @@ def test_a_campaigns_own_row_of_a_status_shadows_the_systems(day: Engine) -> Non
     assert made(day).total.calls.of("status")["SALE"].sales == 0
 
 
+def test_a_sale_and_a_person_who_will_not_be_called_again_are_contacts_although_stock_dialers_do_not_flag_them(day: Engine) -> None:
+    put_status(day, "SALE", "as", campaign="SOLAR")
+    for status, flags, count in (("DNC", "ad", 4), ("DNCL", "d", 8)):
+        put_status(day, status, flags)
+        put_calls(day, local(DAY, 15), count, status=status)
+    total = made(day).total.calls.total
+    assert (total.sales, total.contacts, total.sale_rate) == (20, 24, 100 * 20 / 24)
+
+
 def test_a_vanished_twin_is_no_call_and_a_purged_or_expired_one_is(day: Engine) -> None:
     with day.begin() as connection:
         change = "UPDATE vici_call_logs SET vanished_at = now(), vanish_reason = :reason WHERE status = :status"
