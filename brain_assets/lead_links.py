@@ -5,17 +5,31 @@ Belongs here: the two assets. Does not: the import (flows/import_leads), the fig
 """
 
 import dagster as dg
+from pydantic import Field
 
 from vici_brain.brain.schema import vici_lead_links as vici_lead_links_table
 from vici_brain.brain.shown_tables import lead_audits
 from vici_brain.flows.audit_leads import take_audit
 from vici_brain.flows.import_leads import ImportOrder, LeadStep, import_leads
 from vici_brain.flows.read_leads import LeadScope
-from vici_brain.orchestration.asset_keys import LEADS, OWNERS, InstanceNames
+from vici_brain.orchestration.asset_keys import LEADS, LEADS_GROUP, OWNERS, InstanceNames
 from vici_brain.orchestration.leads import audit_pages
 from vici_brain.orchestration.reporting import as_failures, as_metadata, dialer_table_metadata, table_metadata, trigger_of
 from vici_brain.orchestration.resources import Connections
 from vici_brain.vici.schema import vicidial_list
+
+
+class Importing(dg.Config):
+    """What is read and imported; as it stands, what the settings say."""
+
+    campaigns: list[str] | None = Field(default=None, description="Import leads of these campaigns; unset: those of the settings")
+    sweep_rows: int | None = Field(default=None, ge=100, le=50_000, description="Leads that the rolling sweep reads again; unset: as configured")
+
+
+class Auditing(dg.Config):
+    """What becomes of an audit."""
+
+    keep: bool = Field(default=True, description="Keep its figures, so that later ones are compared with them")
 
 
 def lead_links(instance: str) -> dg.AssetsDefinition:
@@ -27,21 +41,22 @@ def lead_links(instance: str) -> dg.AssetsDefinition:
         deps=[names.dialer_leads, LEADS],
         description=f"The leads of the dialer {instance} as last read, and which lead of Brain each is; imports the campaigns of "
         "the setting leads.campaigns",
-        group_name=names.leads_group,
+        group_name=LEADS_GROUP,
         kinds={"mariadb", "postgres"},
         owners=OWNERS,
         metadata=table_metadata(vici_lead_links_table),
         pool=names.dialer_pool,
     )
     def vici_lead_links(
-        context: dg.AssetExecutionContext, connections: dg.ResourceParam[Connections]
+        context: dg.AssetExecutionContext, config: Importing, connections: dg.ResourceParam[Connections]
     ) -> dg.MaterializeResult[None]:
         def tell(step: LeadStep) -> None:
             context.log.info("%s: %d", step.phase, step.done)
 
         policy = connections.settings.leads
-        scope = LeadScope(changes=True, sweep_rows=policy.sweep_rows)
-        order = ImportOrder(policy.campaigns, trigger_of(context.run.tags), "dagster", scope, context.run.run_id)
+        scope = LeadScope(changes=True, sweep_rows=policy.sweep_rows if config.sweep_rows is None else config.sweep_rows)
+        campaigns = policy.campaigns if config.campaigns is None else tuple(config.campaigns)
+        order = ImportOrder(campaigns, trigger_of(context.run.tags), "dagster", scope, context.run.run_id)
         with as_failures(context):
             done = import_leads(connections.syncing(instance), order, tell)
         return dg.MaterializeResult(metadata=as_metadata(done, without=("instance", "dry_run")))
@@ -58,14 +73,16 @@ def lead_audit(instance: str) -> dg.AssetsDefinition:
         deps=[names.lead_links],
         description=f"The audit of the leads of the dialer {instance}: campaigns, codes, links, calls to one number within "
         "thirty days, and what the last import changed",
-        group_name=names.leads_group,
+        group_name=LEADS_GROUP,
         kinds={"postgres", "table"},
         owners=OWNERS,
         metadata=table_metadata(lead_audits),
     )
-    def audit(context: dg.AssetExecutionContext, connections: dg.ResourceParam[Connections]) -> dg.MaterializeResult[None]:
+    def audit(
+        context: dg.AssetExecutionContext, config: Auditing, connections: dg.ResourceParam[Connections]
+    ) -> dg.MaterializeResult[None]:
         with as_failures(context):
-            taken = take_audit(connections.brain, instance, connections.clock())
+            taken = take_audit(connections.brain, instance, connections.clock(), keep=config.keep)
         pages = {name: dg.MetadataValue.md(page) for name, page in audit_pages(taken).items()}
         return dg.MaterializeResult(metadata=pages | {"taken_at": dg.MetadataValue.timestamp(taken.audit.taken_at)})
 

@@ -11,7 +11,7 @@ from pydantic import Field
 
 from vici_brain.brain.reviews import OpenReviews, ReviewQueue
 from vici_brain.brain.shown_tables import manual_review_queue
-from vici_brain.flows.process_reviews import process_reviews
+from vici_brain.flows.process_reviews import MOST, process_reviews
 from vici_brain.orchestration.asset_keys import CONSISTENCY_GROUP, OWNERS, REVIEW_JOB, REVIEW_QUEUE, REVIEW_SETTLE_JOB
 from vici_brain.orchestration.automation import job_tags
 from vici_brain.orchestration.consistency import overview_metadata
@@ -31,13 +31,19 @@ def review_queue() -> dg.AssetSpec:
     )
 
 
+class Pass(dg.Config):
+    """What a pass looks at; as it stands, all that wait."""
+
+    limit: int = Field(default=MOST, ge=1, description="Look at so many items at most, the most urgent first")
+
+
 def process_reviews_job() -> dg.JobDefinition:
     """``process_reviews``: tries again what can be, closes what settled itself, and shows what is left."""
 
     @dg.op(description="Looks at every pending item of the review queue again")
-    def look_again(context: dg.OpExecutionContext, connections: dg.ResourceParam[Connections]) -> None:
+    def look_again(context: dg.OpExecutionContext, config: Pass, connections: dg.ResourceParam[Connections]) -> None:
         with as_failures(context):
-            done = process_reviews(connections.brain, connections.clock())
+            done = process_reviews(connections.brain, connections.clock(), limit=config.limit)
             left = ReviewQueue(connections.brain).overview()
         _report(context, left, as_metadata(done))
 

@@ -61,7 +61,8 @@ def pushed_leads(instance: str) -> dg.AssetsDefinition:
 
     @dg.asset(
         key=names.pushed_leads,
-        deps=[LEADS, names.call_logs],
+        # Where the ledger has a hole, nobody can say whom the dialer called, and nothing is pushed.
+        deps=[LEADS, names.ledger],
         description=f"Leads that came to Brain first, in the dialer {instance} with their code: linked where the number is known "
         "there, added where the 30-day rule and the do-not-call lists allow, else marked with the reason.",
         group_name=names.write_back_group,

@@ -90,7 +90,7 @@ class Session {
   }
 
   async graph() {
-    await this.open("/asset-groups", "vici_dialer", "vici_calls", "vici_write_back", "consistency", "reports");
+    await this.open("/asset-groups", "vici_dialer", "leads", "vici_calls", "vici_write_back", "consistency", "reports");
     await this.page.getByText("fetching statuses").first().waitFor({ state: "hidden", timeout: patience });
     await this.picture("groups");
     const node = this.page.locator("svg foreignObject").filter({ hasText: /^vici_calls/ });

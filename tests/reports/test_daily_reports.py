@@ -164,6 +164,7 @@ def test_dialers_stand_alone_and_together(day: Engine) -> None:
 
 
 def test_people_are_told_once_and_of_the_newest_day_alone(day: Engine) -> None:
+    assert not report_calls(day, ["vici"], DAY, POLICY, NEXT_MORNING, tells=False).told
     assert made(day).told
     assert not made(day).told
     assert ask(day, "SELECT fingerprint, link FROM outgoing_messages") == [

@@ -16,7 +16,7 @@ from vici_brain.brain.reviews import QueuedItem, ReviewQueue
 from vici_brain.domain.appointments import fault_of
 
 _BY = "vici-brain"
-_MOST = 10_000
+MOST = 10_000
 _RULES = frozenset({"session_outcome_mismatch", "missing_appointment", "inconsistent_link_status"})
 _AGELESS = timedelta(days=36_500)
 
@@ -31,10 +31,10 @@ class Processed:
     by_reason: Mapping[str, int]
 
 
-def process_reviews(brain: Engine, now: datetime) -> Processed:
-    """Looks at every pending item; what a person took is left alone. A second pass changes nothing."""
+def process_reviews(brain: Engine, now: datetime, *, limit: int = MOST) -> Processed:
+    """Looks at every pending item, or the first ``limit``; what a person took is left alone. A second pass changes nothing."""
     queue, by_reason = ReviewQueue(brain), dict[str, int]()
-    items = queue.listed("pending", limit=_MOST)
+    items = queue.listed("pending", limit=limit)
     closed = closed_among(brain, {item.entity_key for item in items if item.entity_type == "circuit"})
     for item in items:
         note = _settled(brain, item, closed, now)

@@ -29,12 +29,12 @@ def days(settings: Settings) -> dg.DailyPartitionsDefinition:
     return dg.DailyPartitionsDefinition(start_date=f"{settings.sync_start:%Y-%m-%d}", timezone=settings.reports.time_zone)
 
 
-def report_day(connections: Connections, day: date) -> tuple[CallReport, ReportFiles]:
+def report_day(connections: Connections, day: date, *, tells: bool = True) -> tuple[CallReport, ReportFiles]:
     """Makes, stores and exports the report of ``day``."""
     settings = connections.settings
     instances = [dialer.name for dialer in settings.dialers]
     link = f"{LINK}?partition={day}"
-    made = report_calls(connections.brain, instances, day, settings.reports, connections.clock(), link=link)
+    made = report_calls(connections.brain, instances, day, settings.reports, connections.clock(), link=link, tells=tells)
     return made, export_report(made, settings.home / "reports")
 
 

@@ -7,7 +7,9 @@ fields, so settings that were loaded once, and a test's clock, could not be hand
 """
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any
 
 import dagster as dg
 from sqlalchemy import Engine
@@ -49,9 +51,11 @@ class Connections:
         """Of one dialer; every run and tick of any process sees the same."""
         return Breaker(self.brain, f"dialer:{instance}", self.settings.consistency.breaker, self.clock)
 
-    def syncing(self, instance: str, on_slice: Callable[[SliceDone], None] = lambda _: None) -> Syncing:
-        """Everything a sync of ``instance`` needs."""
-        return Syncing(self.dialer(instance), self.brain, self.clock, self.settings.slow_sync_seconds, on_slice=on_slice)
+    def syncing(self, instance: str, on_slice: Callable[[SliceDone], None] = lambda _: None, **policy: Any) -> Syncing:
+        """Everything a sync of ``instance`` needs; ``policy`` are fields of its ReadPolicy that are otherwise this time."""
+        dialer = self.dialer(instance)
+        dialer.policy = replace(dialer.policy, **policy)
+        return Syncing(dialer, self.brain, self.clock, self.settings.slow_sync_seconds, on_slice=on_slice)
 
     def site(self, instance: str) -> Site:
         """Everything a write to ``instance`` needs."""
