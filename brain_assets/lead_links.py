@@ -23,7 +23,9 @@ class Importing(dg.Config):
     """What is read and imported; as it stands, what the settings say."""
 
     campaigns: list[str] | None = Field(default=None, description="Import leads of these campaigns; unset: those of the settings")
-    sweep_rows: int | None = Field(default=None, ge=100, le=50_000, description="Leads that the rolling sweep reads again; unset: as configured")
+    sweep_rows: int | None = Field(
+        default=None, ge=100, le=50_000, description="Leads the sweep reads again; unset: as configured"
+    )
 
 
 class Auditing(dg.Config):

@@ -34,7 +34,11 @@ class Reading(dg.Config):
     """How hard the dialer is read; as it stands, as its settings say."""
 
     slice_minutes: int | None = Field(
-        default=None, ge=5, le=60, multiple_of=5, description="Longest stretch that one statement reads; unset: as configured (60)"
+        default=None,
+        ge=5,
+        le=60,
+        multiple_of=5,
+        description="Longest stretch a statement reads; unset: as configured (60)",
     )
     page_rows: int | None = Field(
         default=None, ge=100, le=50_000, description="Most rows that one statement fetches; unset: as configured (5000)"

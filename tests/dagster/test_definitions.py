@@ -4,6 +4,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import pytest
@@ -97,7 +98,8 @@ def test_every_job_has_options_that_say_what_they_are_and_have_a_default(defs: d
 
 
 def _options(job: dg.JobDefinition) -> Iterator[tuple[str, dg.Field]]:
-    ops = job.run_config_schema.config_type.fields.get("ops")
+    shape: Any = job.run_config_schema.config_type
+    ops = shape.fields.get("ops")
     for op in ops.config_type.fields.values() if ops else ():
         config = op.config_type.fields.get("config")
         yield from getattr(config.config_type, "fields", {}).items() if config else ()

@@ -68,7 +68,9 @@ def test_a_campaigns_own_row_of_a_status_shadows_the_systems(day: Engine) -> Non
     assert made(day).total.calls.of("status")["SALE"].sales == 0
 
 
-def test_a_sale_and_a_person_who_will_not_be_called_again_are_contacts_although_stock_dialers_do_not_flag_them(day: Engine) -> None:
+def test_sales_and_people_who_want_no_more_calls_are_contacts_although_stock_dialers_do_not_flag_them(
+    day: Engine,
+) -> None:
     put_status(day, "SALE", "as", campaign="SOLAR")
     for status, flags, count in (("DNC", "ad", 4), ("DNCL", "d", 8)):
         put_status(day, status, flags)

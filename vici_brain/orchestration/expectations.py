@@ -7,7 +7,7 @@ one look are a folder of their own; a context kept on disk would read every earl
 """
 
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -52,6 +52,8 @@ class SuiteResult:
     is_cut: bool
     expectations: int
     broken: tuple[Broken, ...]
+    is_absent: bool = False
+    """Brain has no such relation, so nothing was looked at."""
 
     @property
     def passed(self) -> bool:
@@ -146,6 +148,8 @@ def _validated(context: "EphemeralDataContext", suite: Suite, look: Look) -> Sui
     import pandas as pd  # noqa: PLC0415
 
     name, rows = check_name(suite, look.instance), suite.read(look)
+    if rows.is_absent:
+        return SuiteResult(suite, look.instance, 0, is_cut=False, expectations=0, broken=(), is_absent=True)
     # As objects: pandas would make floats of whole numbers that may be missing.
     frame = pd.DataFrame(list(rows.rows), columns=list(rows.columns), dtype=object)
     expected = context.suites.add(gx.ExpectationSuite(name=name, expectations=suite.expect(gxe, look, rows)))
@@ -164,9 +168,16 @@ def _broken(found: "ExpectationSuiteValidationResult") -> Iterator[Broken]:
         column = asked.get("column") or ", ".join(asked.get("column_list", []))
         unexpected, percent = each.result.get("unexpected_count") or 0, each.result.get("unexpected_percent") or 0.0
         sample = [str(value)[:60] for value in each.result.get("partial_unexpected_list") or []][:_SAMPLE]
-        if not each.result and each.exception_info:
-            sample = [str(each.exception_info)[:200]]
+        if raised := _raised(each.exception_info or {}):
+            sample = [raised[:200]]
         yield Broken(kind, str(column), int(unexpected), round(float(percent), 3), tuple(sample))
+
+
+def _raised(told: Mapping[str, Any]) -> str:
+    """What an expectation that could not be asked ended with; it tells this itself, or for each of its metrics."""
+    if told.get("raised_exception"):
+        return str(told.get("exception_message"))
+    return next((said for each in told.values() if isinstance(each, dict) and (said := _raised(each))), "")
 
 
 def metadata_of(result: SuiteResult, run: ExpectationRun) -> dict[str, dg.MetadataValue[Any]]:
@@ -177,6 +188,7 @@ def metadata_of(result: SuiteResult, run: ExpectationRun) -> dict[str, dg.Metada
         "newest_rows_only": as_value(result.is_cut),
         "expectations": as_value(result.expectations),
         "not_met": as_value(len(result.broken)),
+        **({"absent": as_value("Brain has no such relation yet: nothing was looked at")} if result.is_absent else {}),
         # A path to copy, not a link: no browser follows file:// from a page that came over http.
         "data_docs": dg.MetadataValue.path(str(run.docs)),
     }
