@@ -44,6 +44,8 @@ def daily_call_report(settings: Settings) -> dg.AssetsDefinition:
             with as_failures(context):
                 made, files = report_day(connections, day, tells=config.tell)
             context.log.info("%s: %d calls, %d odd things", day, made.total.calls.total.calls, len(made.total.anomalies))
-            context.add_asset_metadata(metadata_of(made, files), asset_key=DAILY_CALL_REPORT, partition_key=str(day))
+            context.add_asset_metadata(
+                metadata_of(made, files, connections.settings), asset_key=DAILY_CALL_REPORT, partition_key=str(day)
+            )
 
     return report

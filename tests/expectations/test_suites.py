@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -51,6 +52,7 @@ def shell(brain_url: str, tmp_path: Path) -> Iterator[Connections]:
     dialer = DialerSettings("vici", NEW_YORK, SecretStr(f"sqlite:///{tmp_path}/none.db"))
     reports = ReportPolicy(time_zone=NEW_YORK)
     settings = Settings(tmp_path, SecretStr(brain_url), None, (dialer,), DAY - timedelta(days=9), reports=reports)
+    settings = replace(settings, pages_url="https://pages.example")
     connections = Connections(settings, lambda: local(DAY + timedelta(days=1), 2))
     try:
         yield connections
@@ -174,7 +176,8 @@ def test_the_checks_and_the_job_say_what_is_not_met_and_lead_to_the_pages(good: 
     assert (mark.passed, mark.severity) == (False, dg.AssetCheckSeverity.ERROR)
     assert mark.metadata["rows"].value == 230
     assert Path(str(mark.metadata["data_docs"].value)).exists()
-    assert "data_docs_url" not in mark.metadata
+    page = str(mark.metadata["data_docs_page"].value)
+    assert page == f"https://pages.example/expectations/{Path(str(mark.metadata['data_docs'].value)).parent.name}/index.html"
     assert (marks["call_mix_is_stable_vici"].passed, marks["call_mix_is_stable_vici"].severity) == (
         False,
         dg.AssetCheckSeverity.WARN,

@@ -20,7 +20,7 @@ from vici_brain.domain.report_policy import ReportPolicy
 from vici_brain.errors import ConfigurationError
 from vici_brain.flows.report_calls import CallReport, report_calls
 from vici_brain.orchestration.asset_keys import DAILY_CALL_REPORT
-from vici_brain.orchestration.call_report import days, report_schedule
+from vici_brain.orchestration.call_report import days, metadata_of, report_schedule
 from vici_brain.orchestration.call_report_files import as_html, export_report
 from vici_brain.orchestration.resources import connections_resource
 from vici_brain.settings import DialerSettings, Settings
@@ -224,6 +224,12 @@ def test_the_page_needs_nothing_beside_itself_and_shows_its_picture(day: Engine,
     table = pq.read_table(files.parquet).to_pylist()
     (total,) = [row for row in table if row["dimension"] == "total" and row["instance"] == "vici"]
     assert (total["day"], total["calls"], total["orphaned"], total["sales"]) == (DAY, 40, 5, 20)
+    assert (total["answer_rate"], total["drop_rate"], total["proven_buckets"], total["is_proven"]) == (62.5, 20.0, 576, True)
+    assert (total["match_max"], total["slowest_syncs"]) == (60.0, [])
+    assert "40 calls, where 120 are usual on this weekday" in total["anomalies"]
+    others = {(row["dimension"], row["name"]): row["calls"] for row in table if row["instance"] == "vici"}
+    assert others["day_before", str(DAY - timedelta(days=1))] == 1
+    assert [others["same_weekday", str(DAY - timedelta(weeks=week))] for week in (1, 2, 3, 4)] == [120] * 4
     for dimension in ("campaign", "status", "hour", "rule"):
         assert sum(row["calls"] for row in table if row["dimension"] == dimension and row["instance"] == "") == 40
     assert sorted(path.name for path in files.html.parent.iterdir()) == ["call-report.html", "call-report.parquet"]
@@ -268,7 +274,18 @@ def test_the_asset_makes_any_day_and_a_range_of_them(day: Engine, settings: Sett
     assert "data:image/svg+xml;base64," in str(metadata["report"].value)
     assert len(str(metadata["report"].value)) < 60_000
     assert Path(str(metadata["html"].value)).exists()
+    assert "page" not in metadata
     assert one(day, "SELECT count(*) FROM daily_call_reports") == 4
+
+
+def test_of_several_dialers_the_metadata_has_a_line_each(day: Engine, settings: Settings) -> None:
+    put_calls(day, local(DAY, 11), 3, instance="east")
+    report, known = made(day, "vici", "east"), replace(settings, pages_url="https://pages.example/")
+    shown = metadata_of(report, export_report(report, known.home / "reports"), known)
+    lines = shown["dialers"]
+    assert isinstance(lines, dg.TableMetadataValue)
+    assert [(line.data["instance"], line.data["calls"]) for line in lines.records] == [("vici", 40), ("east", 3)]
+    assert shown["page"].value == f"https://pages.example/reports/{DAY}/call-report.html"
 
 
 def test_the_schedule_asks_for_the_day_that_ended_in_the_zone(settings: Settings) -> None:

@@ -16,6 +16,7 @@ from vici_brain.flows.report_calls import CallReport, report_calls
 from vici_brain.orchestration.asset_keys import DAILY_CALL_REPORT, REPORT_JOB, REPORT_LANE
 from vici_brain.orchestration.automation import job_tags
 from vici_brain.orchestration.call_report_files import ReportFiles, export_report, front_page
+from vici_brain.orchestration.page_server import page_link
 from vici_brain.orchestration.partitions import PARTITION_TAG, RANGE_TAGS
 from vici_brain.orchestration.reporting import ROW_COUNT, as_value
 from vici_brain.orchestration.resources import Connections
@@ -38,7 +39,7 @@ def report_day(connections: Connections, day: date, *, tells: bool = True) -> tu
     return made, export_report(made, settings.home / "reports")
 
 
-def metadata_of(report: CallReport, files: ReportFiles) -> dict[str, dg.MetadataValue[Any]]:
+def metadata_of(report: CallReport, files: ReportFiles, settings: Settings) -> dict[str, dg.MetadataValue[Any]]:
     """Numbers that the UI plots over time, and the page with its pictures."""
     calls, care = report.total.calls.total, report.total.care
     numbers: dict[str, object] = {
@@ -57,10 +58,28 @@ def metadata_of(report: CallReport, files: ReportFiles) -> dict[str, dg.Metadata
         "report": dg.MetadataValue.md(front_page(report)),
         ROW_COUNT: dg.MetadataValue.int(calls.calls),
         **{name: as_value(value) for name, value in numbers.items() if value is not None},
+        **({"dialers": _dialers(report)} if len(report.instances) > 1 else {}),
         "anomalies": dg.MetadataValue.md("\n".join(f"- {each}" for each in report.total.anomalies) or "none"),
+        **({"page": dg.MetadataValue.url(url)} if (url := page_link(settings.pages_url, settings.home, files.html)) else {}),
         "html": dg.MetadataValue.path(str(files.html)),
         "parquet": dg.MetadataValue.path(str(files.parquet)),
     }
+
+
+def _dialers(report: CallReport) -> dg.MetadataValue[Any]:
+    """A line for each: what an event can carry of them, whose pages are in the file."""
+    records = [
+        dg.TableRecord(
+            {
+                "instance": each.instance,
+                **{name: getattr(each.calls.total, name) for name in ("calls", "matched", "orphaned", "answered", "sales")},
+                "proven_percent": round(each.care.proven_percent, 2),
+                "odd": len(each.anomalies),
+            }
+        )
+        for each in report.instances
+    ]
+    return dg.MetadataValue.table(records)
 
 
 def report_job(checks: list[dg.AssetCheckKey]) -> Any:

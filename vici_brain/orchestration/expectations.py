@@ -8,7 +8,7 @@ one look are a folder of their own; a context kept on disk would read every earl
 
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +20,7 @@ from vici_brain.domain.expectation_policy import ExpectationPolicy
 from vici_brain.domain.windows import Window
 from vici_brain.errors import ConfigurationError
 from vici_brain.orchestration.expectation_suites import SUITES, Look, Suite
+from vici_brain.orchestration.page_server import page_link
 from vici_brain.orchestration.reporting import as_value
 from vici_brain.orchestration.resources import Connections
 
@@ -70,6 +71,8 @@ class ExpectationRun:
     results: tuple[SuiteResult, ...]
     docs: Path
     """The index of the pages."""
+    url: str | None = None
+    """Their address, where they are served."""
 
     @property
     def passed(self) -> bool:
@@ -94,9 +97,10 @@ def check_expectations(connections: Connections, window: Window, only: Sequence[
         for suite, instance in suites_of([dialer.name for dialer in settings.dialers])
         if only is None or check_name(suite, instance) in only
     ]
-    return run_suites(
+    run = run_suites(
         connections.brain, wanted, window, settings.expectations, now=connections.clock(), folder=settings.home / "expectations"
     )
+    return replace(run, url=page_link(settings.pages_url, settings.home, run.docs))
 
 
 def run_suites(
@@ -189,7 +193,8 @@ def metadata_of(result: SuiteResult, run: ExpectationRun) -> dict[str, dg.Metada
         "expectations": as_value(result.expectations),
         "not_met": as_value(len(result.broken)),
         **({"absent": as_value("Brain has no such relation yet: nothing was looked at")} if result.is_absent else {}),
-        # A path to copy, not a link: no browser follows file:// from a page that came over http.
+        # A path to copy too: no browser follows file:// from a page that came over http.
+        **({"data_docs_page": dg.MetadataValue.url(run.url)} if run.url else {}),
         "data_docs": dg.MetadataValue.path(str(run.docs)),
     }
     if result.broken:
