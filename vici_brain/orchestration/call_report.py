@@ -9,9 +9,10 @@ from typing import Any
 
 import dagster as dg
 
+from vici_brain.brain.daily_calls import outdated_days
 from vici_brain.domain.report_policy import ReportPolicy
 from vici_brain.domain.windows import Window
-from vici_brain.errors import ConfigurationError
+from vici_brain.errors import ConfigurationError, ViciBrainError
 from vici_brain.flows.report_calls import CallReport, report_calls
 from vici_brain.orchestration.asset_keys import DAILY_CALL_REPORT, REPORT_JOB, REPORT_LANE
 from vici_brain.orchestration.automation import job_tags
@@ -94,7 +95,10 @@ def report_job(checks: list[dg.AssetCheckKey]) -> Any:
 
 
 def report_schedule(settings: Settings) -> dg.ScheduleDefinition:
-    """Once the day that just ended has settled, by the clock of the report's zone."""
+    """Once the day that just ended has settled, by the clock of the report's zone; and the days before it that did only now.
+
+    A night that was missed is made up for in the next: Dagster's own schedules never catch up.
+    """
     policy = settings.reports
 
     @dg.schedule(
@@ -103,15 +107,31 @@ def report_schedule(settings: Settings) -> dg.ScheduleDefinition:
         cron_schedule=policy.cron,
         execution_timezone=policy.time_zone,
         default_status=dg.DefaultScheduleStatus.RUNNING,
-        description="Once a day, the report of the day before, after its last calls were dispositioned and proven",
+        description="Once a day, the report of the day before, after its last calls were dispositioned and proven; again "
+        "that of each day of the last week that changed since",
     )
-    def every_night(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+    def every_night(
+        context: dg.ScheduleEvaluationContext, connections: dg.ResourceParam[Connections]
+    ) -> list[dg.RunRequest] | dg.SkipReason:
         day = policy.newest_day(context.scheduled_execution_time)
         if day < settings.sync_start:
             return dg.SkipReason(f"{day} lies before the first partition, {settings.sync_start}: see VICI_SYNC_START")
-        return dg.RunRequest(run_key=str(day), partition_key=str(day))
+        first = max(settings.sync_start, day - timedelta(days=policy.look_back_days))
+        days_due = [*_outdated(context, connections, first, day), day]
+        return [dg.RunRequest(run_key=str(each), partition_key=str(each)) for each in days_due]
 
     return every_night
+
+
+def _outdated(context: dg.ScheduleEvaluationContext, connections: Connections, first: date, newest: date) -> list[date]:
+    """Before ``newest``; none where Brain cannot be asked, whose alert others raise."""
+    settings = connections.settings
+    names = [dialer.name for dialer in settings.dialers]
+    try:
+        return outdated_days(connections.brain, names, settings.reports.time_zone, first, newest - timedelta(days=1))
+    except ViciBrainError as error:
+        context.log.warning("earlier days are not looked at: %s", error)
+        return []
 
 
 def days_of(keys: list[str]) -> list[date]:

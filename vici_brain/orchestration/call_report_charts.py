@@ -30,9 +30,8 @@ def _by_hour(axes: "Axes", report: InstanceDay) -> None:
     matched = [each.matched for each in tallies]
     # Behind the day and wider than it: a line over the bars would be lost in their colours.
     if usual := [day for day in report.weekdays if day.total.calls]:
-        axes.bar(
-            hours, [median(day.hour(hour).calls for day in usual) for hour in hours], 0.95, color=GREY, alpha=0.4, label="usual"
-        )
+        medians = [median(day.hour(hour).calls for day in usual) for hour in hours]
+        axes.bar(hours, medians, 0.95, color=GREY, alpha=0.5, label="usual")
     axes.bar(hours, matched, 0.55, color=BLUE, label="matched")
     axes.bar(hours, [each.orphaned for each in tallies], 0.55, bottom=matched, color=AMBER, label="orphans")
     axes.set_title(f"calls by hour ({report.zone})")
