@@ -19,8 +19,7 @@ from vici_brain.brain.sql import load
 from vici_brain.domain.report_policy import ReportPolicy
 from vici_brain.errors import ConfigurationError
 from vici_brain.flows.report_calls import CallReport, report_calls
-from vici_brain.orchestration.asset_keys import DAILY_CALL_REPORT
-from vici_brain.orchestration.call_report import days, metadata_of, report_schedule
+from vici_brain.orchestration.call_report import metadata_of
 from vici_brain.orchestration.call_report_files import as_html, export_report
 from vici_brain.orchestration.resources import connections_resource
 from vici_brain.settings import DialerSettings, Settings
@@ -286,54 +285,6 @@ def test_of_several_dialers_the_metadata_has_a_line_each(day: Engine, settings: 
     assert isinstance(lines, dg.TableMetadataValue)
     assert [(line.data["instance"], line.data["calls"]) for line in lines.records] == [("vici", 40), ("east", 3)]
     assert shown["page"].value == f"https://pages.example/reports/{DAY}/call-report.html"
-
-
-def test_the_schedule_asks_for_the_day_that_ended_in_the_zone(settings: Settings) -> None:
-    schedule = report_schedule(settings)
-    assert (schedule.cron_schedule, schedule.execution_timezone) == ("45 1 * * *", NEW_YORK)
-    # Brain is not there to say which earlier days changed: that is no reason to make no report.
-    away = connections_resource(replace(settings, brain_url=SecretStr("postgresql://nobody@127.0.0.1:1/none")))
-    at, held = local(DAY + timedelta(days=1), 1, 45), {"connections": away}
-    late = replace(settings, sync_start=DAY + timedelta(days=5))
-    with dg.build_schedule_context(scheduled_execution_time=at, resources=held) as context:
-        (request,) = schedule(context)
-        assert isinstance(report_schedule(late)(context), dg.SkipReason)
-    assert request.partition_key == str(DAY)
-    assert days(settings).has_partition_key(str(DAY))
-    assert dg.AssetKey("daily_call_report") == DAILY_CALL_REPORT
-
-
-LATE = {
-    "a disposition": "UPDATE vici_call_logs SET changed_at = :at WHERE status = 'SALE'",
-    "a lead": "UPDATE vici_call_logs SET lead_id = 1, matched_by = 'phone', matched_at = :at WHERE lead_id IS NULL",
-    "a deletion": "UPDATE vici_call_logs SET vanished_at = :at, vanish_reason = 'deleted' WHERE status = 'DROP'",
-    "a proof": "UPDATE call_log_proofs SET state = 'proven', proven_at = :at WHERE bucket_start = :bucket",
-}
-
-
-@pytest.mark.parametrize("late", LATE)
-def test_a_day_that_changed_after_its_report_is_reported_again_the_next_night(day: Engine, settings: Settings, late: str) -> None:
-    two_nights_later = local(DAY + timedelta(days=2), 1, 45)
-    known = replace(settings, sync_start=DAY)
-
-    def asked_for() -> list[str | None]:
-        resources = {"connections": connections_resource(known, lambda: two_nights_later)}
-        with dg.build_schedule_context(scheduled_execution_time=two_nights_later, resources=resources) as context:
-            return [request.partition_key for request in report_schedule(known)(context)]
-
-    newest = str(DAY + timedelta(days=1))
-    assert asked_for() == [str(DAY), newest], "a night was missed"
-    if late == "a proof":
-        with day.begin() as connection:
-            connection.execute(text("UPDATE call_log_proofs SET state = 'read' WHERE bucket_start = :at"), {"at": local(DAY, 9)})
-    made(day)
-    assert asked_for() == [newest]
-    values = {"at": NEXT_MORNING + timedelta(hours=1), "bucket": local(DAY, 9)}
-    with day.begin() as connection:
-        connection.execute(text(LATE[late]), {name: value for name, value in values.items() if f":{name}" in LATE[late]})
-    assert asked_for() == [str(DAY), newest]
-    made(day, now=NEXT_MORNING + timedelta(hours=2))
-    assert asked_for() == [newest]
 
 
 def test_counts_of_another_dialer_are_not_seen(day: Engine) -> None:
