@@ -97,6 +97,16 @@ def test_the_graph_of_groups_can_be_drawn_without_two_lines_that_cross() -> None
     assert min(_crossings(drawn, steps) for drawn in product(*(permutations(column) for column in columns))) == 0
 
 
+def test_one_line_alone_is_longer_than_a_column() -> None:
+    # The UI draws each as one curve, behind whatever stands in its way.
+    upstream = _groups()
+    place: dict[str, int] = {}
+    for group in TopologicalSorter(upstream).static_order():
+        place[group] = 1 + max((place[before] for before in upstream[group]), default=-1)
+    longer = {(before, group) for group in upstream for before in upstream[group] if place[group] - place[before] > 1}
+    assert longer == {("vici_dialer", "vici_calls")}
+
+
 def _crossings(drawn: Sequence[Sequence[str]], steps: Sequence[Sequence[tuple[str, str]]]) -> int:
     height = {point: row for column in drawn for row, point in enumerate(column)}
     return sum(

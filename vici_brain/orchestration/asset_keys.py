@@ -18,7 +18,7 @@ LANE_TAG = "vici_brain/lane"
 SHOW_TAG = "vici_brain/only_show"
 """On runs that read nothing and only show in Dagster what the ledger has."""
 LEADS_GROUP = "leads"
-"""The CRM's leads and what the dialers have of them: apart, each would feed the calls, and their lines would cross."""
+"""The CRM's leads, what the dialers have of them, and their codes: apart, each would feed the calls, and lines would cross."""
 REPORTS_GROUP = "reports"
 CALLS, APPOINTMENTS, CONSISTENCY_REPORT = AssetKey("calls"), AssetKey("appointments"), AssetKey("daily_consistency_report")
 REVIEW_QUEUE = AssetKey("manual_review_queue")

@@ -35,7 +35,7 @@ def report_day(connections: Connections, day: date, *, tells: bool = True) -> tu
     """Makes, stores and exports the report of ``day``."""
     settings = connections.settings
     instances = [dialer.name for dialer in settings.dialers]
-    link = f"{LINK}?partition={day}"
+    link = f"{LINK}?view=partitions&partition={day}"
     made = report_calls(connections.brain, instances, day, settings.reports, connections.clock(), link=link, tells=tells)
     return made, export_report(made, settings.home / "reports")
 
