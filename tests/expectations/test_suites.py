@@ -1,5 +1,6 @@
 """Every suite on PostgreSQL through Great Expectations itself; its import is paid once, and the runs are few."""
 
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -42,6 +43,9 @@ def good(brain: Engine) -> Engine:
         put_status(brain, status)
     usual_weeks(brain, (0, 1, 2, 3, 4))
     put_calls(brain, local(DAY, 10, 30), 20, rule="vendor_lead_code")
+    # A code that is nobody's: a site's own text, and no fault of a call.
+    with brain.begin() as connection:
+        connection.execute(text("UPDATE vici_call_logs SET vendor_lead_code = 'web-lead' WHERE matched_by = 'phone'"))
     add_lead(brain, 1, code="1755041041000", phone="(212) 555-0101", created_at=local(DAY, 9))
     add_lead(brain, 2, code="1755041041001", phone="2125550102", created_at=local(DAY, 10))
     return brain
@@ -72,7 +76,13 @@ def test_a_good_day_meets_every_expectation_and_has_its_pages(good: Engine, shel
     assert {each.name: each.rows for each in run.results}["call_logs_meet_expectations_vici"] == 140
     assert sum(each.expectations for each in run.results) > 45
     assert run.docs.exists()
+    pages = list(run.docs.parent.rglob("*.html"))
     assert "call_logs_meet_expectations_vici" in run.docs.read_text()
+    fetched = re.compile(r"<script|<link|<img|src=|href=.https?:")
+    assert [page.name for page in pages if fetched.search(page.read_text())] == [], "they are read without the internet"
+    links = re.findall(r'href="([^"#]+)"', run.docs.read_text())
+    assert len(links) == len(NAMES)
+    assert [link for link in links if not (run.docs.parent / link).exists()] == []
     assert len(list(run.docs.parent.rglob("validations/**/*.html"))) == len(NAMES)
 
 

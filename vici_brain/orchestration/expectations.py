@@ -19,6 +19,7 @@ from sqlalchemy import Engine
 from vici_brain.domain.expectation_policy import ExpectationPolicy
 from vici_brain.domain.windows import Window
 from vici_brain.errors import ConfigurationError
+from vici_brain.orchestration.data_docs import Line, keep_to_this_host, write_list
 from vici_brain.orchestration.expectation_suites import SUITES, Look, Suite
 from vici_brain.orchestration.page_server import page_link
 from vici_brain.orchestration.reporting import as_value
@@ -116,9 +117,23 @@ def run_suites(
         looks = [(suite, Look(engine, instance, window, policy, now)) for suite, instance in wanted]
         results = tuple(_validated(context, suite, look) for suite, look in looks)
         context.build_data_docs(site_names=[_SITE])
+        keep_to_this_host(place)
+        write_list(place, f"What is expected of {window}", [_line(result) for result in results])
     except OSError as error:
         raise ConfigurationError(f"the pages of expectations cannot be written to {place}: {error.strerror}") from error
     return ExpectationRun(window, results, place / "index.html")
+
+
+def _line(result: SuiteResult) -> Line:
+    told = "not there yet" if result.is_absent else f"{len(result.broken)} not met" if result.broken else "met"
+    return Line(
+        result.name,
+        result.suite.description,
+        result.rows,
+        result.expectations,
+        told,
+        failed=None if result.is_absent else bool(result.broken),
+    )
 
 
 def _make_room(folder: Path, before: datetime) -> None:
