@@ -182,13 +182,25 @@ class Session {
 
   async expectations() {
     await this.open("/assets/daily_call_report?view=checks&checkDetail=call_logs_meet_expectations_vici", "Calls of the day");
-    await this.press(/^Execute$/);
-    await this.see("data_docs_page", "expectations", /^Succeeded/);
+    await this.see("data_docs_page", "not_met");
     await this.picture("expectations");
     const link = this.page.locator("a[href*='/expectations/']").filter({ visible: true }).first();
     await this.page.goto(await link.getAttribute("href", { timeout: patience }));
-    await this.see("Data Docs", /call_logs_meet_expectations_vici/);
+    await this.see(/^What is expected of/);
     await this.picture("data_docs");
+    await this.seen("call_logs_meet_expectations_vici").click({ timeout: patience });
+    await this.see("Expectation Validation Result", "vendor_lead_code");
+  }
+
+  // The same page with the dark look of the UI's settings.
+  async inTheDark(look) {
+    const wear = async (theme) => {
+      await this.page.evaluate((name) => localStorage.setItem("dagster-theme", JSON.stringify(name)), theme);
+      await this.page.reload();
+    };
+    await wear("Dark");
+    await look();
+    await wear("Light");
   }
 
   async report() {
@@ -210,6 +222,11 @@ class Session {
     );
     await this.page.locator("[role=dialog] img").first().evaluate((image) => image.scrollIntoView({ block: "center" }));
     await this.picture("report");
+    await this.inTheDark(async () => {
+      await this.seen(/Show Markdown/).click({ timeout: patience });
+      await this.page.locator("[role=dialog] img").first().evaluate((image) => image.scrollIntoView({ block: "center" }));
+      await this.picture("report_dark");
+    });
   }
 }
 
