@@ -81,17 +81,20 @@ def _specs(names: InstanceNames, settings: Settings) -> list[dg.AssetSpec]:
     described = {
         names.call_metrics: (
             vici_call_metrics,
+            [names.call_logs, LEADS],
             f"Calls of the dialer {names.instance} that belong to a lead: by 13-digit vendor code, stored link or phone.",
         ),
+        # What no lead took: drawn from the leads too, its line would cross that of the calls to their metrics.
         names.orphan_call_logs: (
             orphan_call_logs,
+            [names.call_logs],
             f"Calls of the dialer {names.instance} whose lead Brain does not know yet; a later pass gives them one.",
         ),
     }
     return [
         dg.AssetSpec(
             key,
-            deps=[names.call_logs, LEADS],
+            deps=deps,
             description=description,
             group_name=names.calls_group,
             owners=OWNERS,
@@ -99,5 +102,5 @@ def _specs(names: InstanceNames, settings: Settings) -> list[dg.AssetSpec]:
             metadata=table_metadata(table, cut_by="called_at", half_of=vici_call_logs),
             freshness_policy=freshness(settings),
         )
-        for key, (table, description) in described.items()
+        for key, (table, deps, description) in described.items()
     ]

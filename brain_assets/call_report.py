@@ -4,6 +4,7 @@ Belongs here: the asset. Does not: counting and judging (flows/report_calls), or
 """
 
 import dagster as dg
+from pydantic import Field
 
 from vici_brain.brain.shown_tables import daily_call_reports
 from vici_brain.orchestration.asset_keys import DAILY_CALL_REPORT, OWNERS, REPORTS_GROUP, InstanceNames
@@ -11,6 +12,12 @@ from vici_brain.orchestration.call_report import days, days_of, metadata_of, rep
 from vici_brain.orchestration.reporting import as_failures, table_metadata
 from vici_brain.orchestration.resources import Connections
 from vici_brain.settings import Settings
+
+
+class Reporting(dg.Config):
+    """Whom a report is for."""
+
+    tell: bool = Field(default=True, description="Tell people of it, if it is the newest day and they were not told yet")
 
 
 def daily_call_report(settings: Settings) -> dg.AssetsDefinition:
@@ -32,11 +39,13 @@ def daily_call_report(settings: Settings) -> dg.AssetsDefinition:
         owners=OWNERS,
         metadata=table_metadata(daily_call_reports, cut_by="day"),
     )
-    def report(context: dg.AssetExecutionContext, connections: dg.ResourceParam[Connections]) -> None:
+    def report(context: dg.AssetExecutionContext, config: Reporting, connections: dg.ResourceParam[Connections]) -> None:
         for day in days_of(list(context.partition_keys)):
             with as_failures(context):
-                made, files = report_day(connections, day)
+                made, files = report_day(connections, day, tells=config.tell)
             context.log.info("%s: %d calls, %d odd things", day, made.total.calls.total.calls, len(made.total.anomalies))
-            context.add_asset_metadata(metadata_of(made, files), asset_key=DAILY_CALL_REPORT, partition_key=str(day))
+            context.add_asset_metadata(
+                metadata_of(made, files, connections.settings), asset_key=DAILY_CALL_REPORT, partition_key=str(day)
+            )
 
     return report

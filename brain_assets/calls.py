@@ -4,8 +4,9 @@ Belongs here: feeding and sweeping as a run does it. Does not: the rules (brain/
 """
 
 import dagster as dg
+from pydantic import Field
 
-from vici_brain.brain.crm_calls import CrmCalls
+from vici_brain.brain.crm_calls import BATCH, CrmCalls
 from vici_brain.brain.shown_tables import appointments as appointments_table
 from vici_brain.brain.shown_tables import calls as calls_table
 from vici_brain.flows.watch_consistency import sweep
@@ -13,6 +14,12 @@ from vici_brain.orchestration.asset_keys import APPOINTMENTS, CALLS, CONSISTENCY
 from vici_brain.orchestration.reporting import as_failures, as_metadata, table_metadata
 from vici_brain.orchestration.resources import Connections
 from vici_brain.settings import Settings
+
+
+class Feeding(dg.Config):
+    """How calls are fed; as it stands, in transactions that no other writer waits for long."""
+
+    batch: int = Field(default=BATCH, ge=100, le=100_000, description="Calls that one transaction feeds")
 
 
 def calls(settings: Settings) -> dg.AssetsDefinition:
@@ -29,10 +36,10 @@ def calls(settings: Settings) -> dg.AssetsDefinition:
         metadata=table_metadata(calls_table),
     )
     def feed_and_sweep(
-        context: dg.AssetExecutionContext, connections: dg.ResourceParam[Connections]
+        context: dg.AssetExecutionContext, config: Feeding, connections: dg.ResourceParam[Connections]
     ) -> dg.MaterializeResult[None]:
         with as_failures(context):
-            fed = CrmCalls(connections.brain).feed()
+            fed = CrmCalls(connections.brain).feed(config.batch)
             done = sweep(connections.brain, connections.clock(), connections.settings.consistency)
         for rule, count in done.found.items():
             if count:

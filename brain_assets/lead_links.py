@@ -15,7 +15,7 @@ from vici_brain.errors import ConfigurationError
 from vici_brain.flows.audit_leads import take_audit
 from vici_brain.flows.import_leads import ImportOrder, LeadStep, import_leads
 from vici_brain.flows.read_leads import LeadScope
-from vici_brain.orchestration.asset_keys import LEADS, OWNERS, InstanceNames
+from vici_brain.orchestration.asset_keys import LEADS, LEADS_GROUP, OWNERS, InstanceNames
 from vici_brain.orchestration.leads import audit_pages
 from vici_brain.orchestration.reporting import as_failures, as_metadata, dialer_table_metadata, table_metadata, trigger_of
 from vici_brain.orchestration.resources import Connections
@@ -29,15 +29,33 @@ class ImportOptions(dg.Config):
     whole: bool = Field(default=False, description="Read all leads of the dialer, not only what may have changed")
     limit: int = Field(default=0, ge=0, description="A trial: the first so many leads, with all of their numbers; 0: none")
     phone: str = Field(default="", description="Only the leads of this number")
+    sweep_rows: int | None = Field(
+        default=None, ge=100, le=50_000, description="Leads the sweep reads again; unset: as configured"
+    )
     dry_run: bool = Field(default=False, description="Read and count, but write nothing")
 
-    def scope(self, sweep_rows: int) -> LeadScope:
+    def scope(self, configured_rows: int) -> LeadScope:
         """What is read; raises ConfigurationError where the options say two things."""
         if (bool(self.limit) + bool(self.phone) + self.whole) > 1:
             raise ConfigurationError("give one of whole, limit and phone")
         if self.limit or self.phone:
             return LeadScope(limit=self.limit or None, phone=self.phone or None)
-        return LeadScope(changes=not self.whole, sweep_rows=sweep_rows)
+        return LeadScope(changes=not self.whole, sweep_rows=self.sweep_rows or configured_rows)
+
+
+class Importing(dg.Config):
+    """What is read and imported; as it stands, what the settings say."""
+
+    campaigns: list[str] | None = Field(default=None, description="Import leads of these campaigns; unset: those of the settings")
+    sweep_rows: int | None = Field(
+        default=None, ge=100, le=50_000, description="Leads the sweep reads again; unset: as configured"
+    )
+
+
+class Auditing(dg.Config):
+    """What becomes of an audit."""
+
+    keep: bool = Field(default=True, description="Keep its figures, so that later ones are compared with them")
 
 
 def lead_links(instance: str) -> dg.AssetsDefinition:
@@ -49,7 +67,7 @@ def lead_links(instance: str) -> dg.AssetsDefinition:
         deps=[names.dialer_leads, LEADS],
         description=f"The leads of the dialer {instance} as last read, and which lead of Brain each is; imports the campaigns of "
         "the setting leads.campaigns",
-        group_name=names.leads_group,
+        group_name=LEADS_GROUP,
         kinds={"mariadb", "postgres"},
         owners=OWNERS,
         metadata=table_metadata(vici_lead_links_table),
@@ -81,14 +99,16 @@ def lead_audit(instance: str) -> dg.AssetsDefinition:
         deps=[names.lead_links],
         description=f"The audit of the leads of the dialer {instance}: campaigns, codes, links, calls to one number within "
         "thirty days, and what the last import changed",
-        group_name=names.leads_group,
+        group_name=LEADS_GROUP,
         kinds={"postgres", "table"},
         owners=OWNERS,
         metadata=table_metadata(lead_audits),
     )
-    def audit(context: dg.AssetExecutionContext, connections: dg.ResourceParam[Connections]) -> dg.MaterializeResult[None]:
+    def audit(
+        context: dg.AssetExecutionContext, config: Auditing, connections: dg.ResourceParam[Connections]
+    ) -> dg.MaterializeResult[None]:
         with as_failures(context):
-            taken = take_audit(connections.brain, instance, connections.clock())
+            taken = take_audit(connections.brain, instance, connections.clock(), keep=config.keep)
         pages = {name: dg.MetadataValue.md(page) for name, page in audit_pages(taken).items()}
         return dg.MaterializeResult(metadata=pages | {"taken_at": dg.MetadataValue.timestamp(taken.audit.taken_at)})
 

@@ -34,14 +34,20 @@ def review_queue() -> dg.AssetSpec:
     )
 
 
+class Pass(dg.Config):
+    """What a pass looks at; as it stands, all that wait."""
+
+    limit: int | None = Field(default=None, ge=1, description="Look at so many items at most, the most urgent first; unset: all")
+
+
 def process_reviews_job() -> dg.JobDefinition:
     """``process_reviews``: tries again what can be, closes what settled itself, and shows what is left."""
 
     @dg.op(description="Looks at every pending item of the review queue again")
-    def look_again(context: dg.OpExecutionContext, connections: dg.ResourceParam[Connections]) -> None:
+    def look_again(context: dg.OpExecutionContext, config: Pass, connections: dg.ResourceParam[Connections]) -> None:
         with as_failures(context):
             retries = {"circuit_open": lambda item: probe_dialer(connections, item)}
-            done = process_reviews(connections.brain, connections.clock(), retries)
+            done = process_reviews(connections.brain, connections.clock(), retries, limit=config.limit)
         _report(context, connections, as_metadata(done))
 
     @dg.job(

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any
 
 import dagster as dg
+from pydantic import Field
 
 from vici_brain.brain.standing import LedgerState, Standing, ledger_state
 from vici_brain.domain.proof_map import as_markdown, proof_map
@@ -28,7 +29,12 @@ _DESCRIPTIONS = {
     CLOCK: "The dialer's clock is within 30 seconds of ours and its calls are written in the configured time zone. If not: no "
     "call is read until clock or setting is put right.",
 }
-_MAP_DAYS = 90
+
+
+class Audited(dg.Config):
+    """What the picture of proofs shows."""
+
+    days: int = Field(default=90, ge=1, le=366, description="How many days back the picture of proofs shows")
 
 
 def ledger_checks(instance: str, settings: Settings) -> dg.AssetChecksDefinition:
@@ -43,18 +49,18 @@ def ledger_checks(instance: str, settings: Settings) -> dg.AssetChecksDefinition
         pool=InstanceNames(instance).dialer_pool,
     )
     def audit_ledger(
-        context: dg.AssetCheckExecutionContext, connections: dg.ResourceParam[Connections]
+        context: dg.AssetCheckExecutionContext, config: Audited, connections: dg.ResourceParam[Connections]
     ) -> Iterator[dg.AssetCheckResult]:
         wanted = {check.name for check in context.selected_asset_check_keys}
         with as_failures(context):
             now = connections.clock()
             first = datetime.combine(settings.sync_start, datetime.min.time(), now.tzinfo)
             tables = [table.name for table in CALL_TABLES]
-            state = ledger_state(connections.brain, instance, tables, first, now, days=_MAP_DAYS)
+            state = ledger_state(connections.brain, instance, tables, first, now, days=config.days)
         if UNREAD in wanted:
             yield _result(key, UNREAD, state.unread, {})
         if UNPROVEN in wanted:
-            yield _result(key, UNPROVEN, state.unproven, _picture(instance, state))
+            yield _result(key, UNPROVEN, state.unproven, _picture(instance, state, config.days))
         # Last: a dialer that cannot be reached is when the ledger's verdicts are needed most.
         if CLOCK in wanted:
             with as_failures(context):
@@ -79,11 +85,11 @@ def _result(key: dg.AssetKey, name: str, standing: Standing, more: dict[str, dg.
     return dg.AssetCheckResult(asset_key=key, check_name=name, passed=standing.passed, metadata=metadata | more)
 
 
-def _picture(instance: str, state: LedgerState) -> dict[str, dg.MetadataValue[Any]]:
+def _picture(instance: str, state: LedgerState, days: int) -> dict[str, dg.MetadataValue[Any]]:
     shares = {(hour.day, hour.hour): (state.share(hour), hour.differing > 0) for hour in state.coverage}
     svg = proof_map(shares, state.shown.start.date(), state.shown.end.date())
     return {
-        "proven_percent_of_90_days": dg.MetadataValue.float(math.floor(1000 * state.proven_percent) / 1000),
+        f"proven_percent_of_{days}_days": dg.MetadataValue.float(math.floor(1000 * state.proven_percent) / 1000),
         "proof_map": dg.MetadataValue.md(
             as_markdown(svg, f"share of five-minute buckets of {instance} that is proven, by hour UTC")
         ),

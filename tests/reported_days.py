@@ -20,7 +20,7 @@ _CALL = text("""
         CASE :rule WHEN 'vendor_lead_code' THEN '1755041041000' END)
 """)
 _STATUS = text("""
-    INSERT INTO vici_statuses VALUES (:instance, :campaign, :status, :status, :answered, :sale, false, :contact, false, false,
+    INSERT INTO vici_statuses VALUES (:instance, :campaign, :status, :status, :answered, :sale, :dnc, :contact, false, false,
         false, false, false, now(), NULL)
 """)
 _PROVEN = text("""
@@ -71,8 +71,8 @@ def put_calls(
 
 
 def put_status(brain: Engine, status: str, flags: str = "", campaign: str = "", instance: str = "vici") -> None:
-    """``flags`` of ``a`` (human answered), ``c`` (customer contact), ``s`` (sale)."""
-    values = {"instance": instance, "campaign": campaign, "status": status}
+    """``flags`` of ``a`` (human answered), ``c`` (customer contact), ``d`` (do not call), ``s`` (sale)."""
+    values = {"instance": instance, "campaign": campaign, "status": status, "dnc": "d" in flags}
     with brain.begin() as connection:
         connection.execute(_STATUS, values | {"answered": "a" in flags, "contact": "c" in flags, "sale": "s" in flags})
 

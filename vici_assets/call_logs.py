@@ -4,9 +4,11 @@ Belongs here: the asset that reads. Does not: how rows are read and merged (flow
 """
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Any
 
 import dagster as dg
+from pydantic import Field
 
 from vici_brain.brain.bucket_counts import BucketCount, calls_per_bucket
 from vici_brain.brain.schema import vici_call_logs as table
@@ -31,6 +33,27 @@ from vici_brain.settings import Settings
 _NONE = nothing_counted("rows_read", "source_count", "target_count")
 
 
+class Reading(dg.Config):
+    """How hard the dialer is read; as it stands, as its settings say."""
+
+    slice_minutes: int | None = Field(
+        default=None,
+        ge=5,
+        le=60,
+        multiple_of=5,
+        description="Longest stretch a statement reads; unset: as configured (60)",
+    )
+    page_rows: int | None = Field(
+        default=None, ge=100, le=50_000, description="Most rows that one statement fetches; unset: as configured (5000)"
+    )
+
+    def policy(self) -> dict[str, Any]:
+        """What differs from the dialer's own policy."""
+        length = None if self.slice_minutes is None else timedelta(minutes=self.slice_minutes)
+        given = {"slice_length": length, "page_rows": self.page_rows}
+        return {name: value for name, value in given.items() if value is not None}
+
+
 def call_logs(instance: str, settings: Settings) -> dg.AssetsDefinition:
     """``[instance, vici_call_logs]``: a run reads its partition, or its range of them, and merges it into Brain."""
     names = InstanceNames(instance)
@@ -50,14 +73,14 @@ def call_logs(instance: str, settings: Settings) -> dg.AssetsDefinition:
         metadata=table_metadata(table, cut_by="called_at"),
     )
     def vici_call_logs(
-        context: dg.AssetExecutionContext, connections: dg.ResourceParam[Connections]
+        context: dg.AssetExecutionContext, config: Reading, connections: dg.ResourceParam[Connections]
     ) -> dg.MaterializeResult[None]:
         progress = DayProgress(context, names.call_logs)
         with as_failures(context):
             if is_only_shown(context):
                 _show(context, names, calls_per_bucket(connections.brain, instance, window_of(context)))
                 return dg.MaterializeResult(metadata=_NONE | {"shown_from_ledger": dg.MetadataValue.bool(True)})
-            sync = connections.syncing(instance, on_slice=progress)
+            sync = connections.syncing(instance, progress, **config.policy())
             result = read_window(sync, identity_of(context, instance))
             progress.finish()
             _warn(context, result, sync.slow_seconds)

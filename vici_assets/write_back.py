@@ -11,7 +11,7 @@ from vici_brain.errors import ConfigurationError
 from vici_brain.flows.code_orders import CodeOrder, CodeResult
 from vici_brain.flows.push_leads import PushOrder
 from vici_brain.flows.writing import push_leads_to, write_codes_to
-from vici_brain.orchestration.asset_keys import LEADS, OWNERS, InstanceNames
+from vici_brain.orchestration.asset_keys import LEADS_GROUP, OWNERS, InstanceNames
 from vici_brain.orchestration.reporting import as_failures, as_metadata, trigger_of
 from vici_brain.orchestration.resources import Connections
 
@@ -41,7 +41,7 @@ def vendor_lead_codes(instance: str) -> dg.AssetsDefinition:
         deps=[names.lead_links],
         description=f"Brain's external_lead_id as vendor_lead_code of the linked leads on the dialer {instance}: written where "
         "there is none, read back, looked at again hours later, never over another code.",
-        group_name=names.write_back_group,
+        group_name=LEADS_GROUP,
         pool=names.write_pool,
         owners=OWNERS,
         kinds={"mariadb"},
@@ -69,7 +69,8 @@ def pushed_leads(instance: str) -> dg.AssetsDefinition:
 
     @dg.asset(
         key=names.pushed_leads,
-        deps=[LEADS, names.call_logs],
+        # Whom a number was called for decides; the leads themselves come before that anyway, and need no second line.
+        deps=[names.call_metrics],
         description=f"Leads that came to Brain first, in the dialer {instance} with their code: linked where the number is known "
         "there, added where the 30-day rule and the do-not-call lists allow, else marked with the reason.",
         group_name=names.write_back_group,

@@ -71,6 +71,8 @@ class Settings:
     alert_urls: tuple[SecretStr, ...] = ()
     simulated_url: SecretStr | None = None
     trailing_proof: timedelta = timedelta(minutes=30)
+    pages_url: str | None = None
+    """Where people reach what `vici-brain pages` serves."""
     proof_tiers: tuple[ProofTier, ...] = PROOF_TIERS
     reports: ReportPolicy = field(default_factory=ReportPolicy)
     alerts: AlertPolicy = field(default_factory=AlertPolicy)
@@ -158,6 +160,7 @@ def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
         leads=file.leads,
         consistency=file.consistency,
         simulated_url=_secret(given.get("VICI_SIMULATED_DATABASE_URL")),
+        pages_url=_pages_url(given.get("PAGES_URL")),
         alert_urls=tuple(SecretStr(url) for url in re.split(r"[,\s]+", given.get("ALERT_URLS", "")) if url),
     )
 
@@ -252,6 +255,14 @@ def _sync_start(given: str | None, file: ConfigFile, memories: Sequence[Path]) -
 
 def _first_utc_day(known: Mapping[str, str]) -> date:
     return date.fromisoformat(known.get("first_utc_day", known["first_day"]))
+
+
+def _pages_url(given: str | None) -> str | None:
+    if given is None or given.startswith(("http://", "https://")):
+        return given
+    raise ConfigurationError(
+        f"PAGES_URL is {given!r}; write the address of `vici-brain pages`, like https://pages.example.internal"
+    )
 
 
 def _secret(value: str | None) -> SecretStr | None:

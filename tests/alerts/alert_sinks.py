@@ -12,15 +12,21 @@ from typing import Any
 
 @dataclass
 class WebhookSink:
-    """``status`` is what it answers with; posts are kept whatever it answers."""
+    """``status`` is what it answers with, 400 if a text is over ``longest``; posts are kept whatever it answers."""
 
     port: int = 0
     status: int = 200
+    longest: int | None = None
     posts: list[dict[str, Any]] = field(default_factory=list)
 
     @property
     def url(self) -> str:
         return f"json://127.0.0.1:{self.port}/hook/s3cretToken"
+
+    @property
+    def chat_url(self) -> str:
+        """The same server as a Mattermost."""
+        return f"mmost://127.0.0.1:{self.port}/s3cretToken"
 
     @property
     def titles(self) -> list[str]:
@@ -33,8 +39,10 @@ def webhook_sink() -> Iterator[WebhookSink]:
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
-            sink.posts.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-            self.send_response(sink.status)
+            post = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            sink.posts.append(post)
+            too_long = sink.longest is not None and len(post.get("text", "")) > sink.longest
+            self.send_response(400 if too_long else sink.status)
             self.send_header("Content-Length", "0")
             self.end_headers()
 

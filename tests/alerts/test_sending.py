@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import datetime, time, timedelta
+from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ from vici_brain.domain.throttle import Matter
 from vici_brain.errors import BusyError
 from vici_brain.flows.alert_channels import AppriseChannels, without_secrets
 from vici_brain.flows.send_alerts import AlertRound, send_alerts
+from vici_brain.orchestration.alert_sources import failed_runs
 from vici_brain.orchestration.alerting import watched
 from vici_brain.orchestration.resources import Connections, connections_resource
 from vici_brain.settings import DialerSettings, Settings
@@ -104,6 +105,16 @@ def test_an_address_that_is_none_and_a_host_that_is_away_are_said_without_their_
     assert "hunter2" not in str(done)
     assert "tok3nInPath" not in str(done)
     assert without_secrets("POST https://h/tok3nInPath failed", "json://h/tok3nInPath") == "POST https://h/*** failed"
+
+
+def test_what_is_too_long_for_a_service_arrives_in_parts(brain: Engine, hook: WebhookSink) -> None:
+    hook.longest = 4000  # what a chat server takes; one over it is refused, and was never told
+    long = [replace(STALE, fingerprint=f"{number}", title=f"trouble {number}", body="why " * 300) for number in range(9)]
+    done = a_round(brain, *long, urls=[hook.chat_url])
+    assert done.errors == {}
+    assert len(hook.posts) > 1
+    said = "".join(post["text"] for post in hook.posts)
+    assert [number for number in range(9) if f"trouble {number}" not in said] == []
 
 
 def test_mails_arrive(brain: Engine) -> None:
@@ -190,7 +201,13 @@ def test_slow_syncs_are_found_for_half_an_hour(brain: Engine) -> None:
     do(brain, SYNC, at=NOON - timedelta(minutes=20), s=61.0)
     do(brain, SYNC, at=NOON - timedelta(minutes=5), s=59.0)
     assert found(brain)["slow_sync/vici"].title == "vici: a sync took 61 seconds"
-    assert found(brain, NOON + timedelta(minutes=11)) == {}
+    assert found(brain, NOON + timedelta(minutes=12)) == {}
+
+
+# F029
+def test_a_sync_that_took_an_hour_is_found_although_it_began_long_ago(brain: Engine) -> None:
+    do(brain, SYNC, at=NOON - timedelta(minutes=65), s=3600.0)
+    assert found(brain)["slow_sync/vici"].title == "vici: a sync took 3600 seconds"
 
 
 def test_calls_that_left_a_dialer_all_at_once_are_found_for_a_day(brain: Engine) -> None:
@@ -245,6 +262,9 @@ def test_open_circuit_breakers_are_found_where_there_are_any(brain: Engine) -> N
         at=NOON,
     )
     assert found(brain)["breaker/vici"].severity == "critical"
+    assert found(brain)["breaker/vici"].link == "/assets/manual_review_queue"
+    do(brain, "UPDATE circuit_breaker_states SET circuit_key = 'dialer:vici'")
+    assert found(brain)["breaker/dialer:vici"].link == "/assets/vici/vici_call_logs"
     do(brain, "UPDATE circuit_breaker_states SET state = 'half_open'")
     assert found(brain) == {}
 
@@ -327,6 +347,31 @@ def test_failed_runs_and_red_checks_of_severity_error_are_told_once(brain: Engin
         tick(shell, instance, second.cursor)
     assert hook.titles[-1] == "[info] Over: counted: the check adds_up is red"
     assert one(brain, "SELECT count(*) FROM outgoing_messages WHERE kind = 'run_failed'") == 1
+
+
+@dg.asset(partitions_def=dg.DailyPartitionsDefinition("2025-06-01"), key=["vici", "unreadable"])
+def unreadable() -> None:
+    raise dg.Failure("vici cannot be reached", allow_retries=False)
+
+
+@pytest.mark.parametrize(
+    ("tags", "said"),
+    [
+        ({"dagster/partition": "2025-06-02"}, "Partition 2025-06-02: vici cannot be reached"),
+        (
+            {"dagster/asset_partition_range_start": "2025-06-02", "dagster/asset_partition_range_end": "2025-06-04"},
+            "Partitions 2025-06-02 to 2025-06-04: vici cannot be reached",
+        ),
+    ],
+)
+def test_a_run_that_was_started_from_an_assets_page_goes_by_its_asset_and_partitions(tags: dict[str, str], said: str) -> None:
+    started = datetime.now(UTC) - timedelta(minutes=1)
+    with dg.instance_for_test() as instance:
+        job = dg.Definitions(assets=[unreadable]).resolve_implicit_global_asset_job_def()
+        job.execute_in_process(instance=instance, tags=tags, asset_selection=[unreadable.key], raise_on_error=False)
+        ((_, matter),) = failed_runs(instance, started)
+    assert (matter.fingerprint, matter.title) == ("run_failed/vici/unreadable", "the run of vici/unreadable failed")
+    assert matter.body == said
 
 
 def test_the_tick_marks_the_check_on_channels(brain: Engine, shell: Connections, hook: WebhookSink) -> None:

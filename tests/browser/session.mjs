@@ -7,6 +7,7 @@
 //   CHROMIUM  path of the browser, /usr/bin/chromium by default      PICTURES  folder for the screenshots, docs/images by default
 //   UI_PORT   port of the UI, 3210 by default                        PATIENCE  seconds for each thing expected, 90 by default
 //   STEPS     some of the steps, by name                             UI_HOME   home of a site whose UI runs already: none is made
+//   SYNC_START  day of the first partition, to see how pages fare with many of them: STEPS=partitions SYNC_START=2026-01-01
 
 import { spawn, spawnSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
@@ -48,7 +49,8 @@ async function startUi() {
 
 async function makeSite() {
   say(`a site of its own in ${home}`);
-  run("vici-brain", "demo", "--days", "8", "--calls-per-day", "1200");
+  run("vici-brain", "demo", "--days", "9", "--calls-per-day", "1200");
+  if (process.env.SYNC_START) environment.VICI_SYNC_START = process.env.SYNC_START;
   return startUi();
 }
 
@@ -89,9 +91,16 @@ class Session {
     say(`${name}.png`);
   }
 
+  // Nodes come first, what is known of them later.
+  async told() {
+    for (const text of ["fetching statuses", /^Loading/]) {
+      await this.page.getByText(text).filter({ visible: true }).first().waitFor({ state: "hidden", timeout: patience });
+    }
+  }
+
   async graph() {
-    await this.open("/asset-groups", "vici_dialer", "vici_calls", "vici_write_back", "consistency", "reports");
-    await this.page.getByText("fetching statuses").first().waitFor({ state: "hidden", timeout: patience });
+    await this.open("/asset-groups", "vici_dialer", "leads", "vici_calls", "vici_write_back", "consistency", "reports");
+    await this.told();
     await this.picture("groups");
     const node = this.page.locator("svg foreignObject").filter({ hasText: /^vici_calls/ });
     await node.getByText("vici_calls").click({ timeout: patience });
@@ -100,7 +109,8 @@ class Session {
     await this.page.setViewportSize({ width: 1920, height: 1200 });
     await this.page.reload();
     await this.see("vici_call_logs", "vici_call_metrics", "orphan_call_logs", "call_log_proofs");
-    await this.page.getByText("fetching statuses").first().waitFor({ state: "hidden", timeout: patience });
+    await this.told();
+    await this.see(/[\d,]+ partitions/);
     await this.picture("lineage");
     await this.page.setViewportSize(WINDOW);
   }
@@ -170,6 +180,29 @@ class Session {
     await field.press("Enter");
   }
 
+  async expectations() {
+    await this.open("/assets/daily_call_report?view=checks&checkDetail=call_logs_meet_expectations_vici", "Calls of the day");
+    await this.see("data_docs_page", "not_met");
+    await this.picture("expectations");
+    const link = this.page.locator("a[href*='/expectations/']").filter({ visible: true }).first();
+    await this.page.goto(await link.getAttribute("href", { timeout: patience }));
+    await this.see(/^What is expected of/);
+    await this.picture("data_docs");
+    await this.seen("call_logs_meet_expectations_vici").click({ timeout: patience });
+    await this.see("Expectation Validation Result", "vendor_lead_code");
+  }
+
+  // The same page with the dark look of the UI's settings.
+  async inTheDark(look) {
+    const wear = async (theme) => {
+      await this.page.evaluate((name) => localStorage.setItem("dagster-theme", JSON.stringify(name)), theme);
+      await this.page.reload();
+    };
+    await wear("Dark");
+    await look();
+    await wear("Light");
+  }
+
   async report() {
     await this.open("/assets/daily_call_report", "One day of calls");
     await this.press(/Materialize/);
@@ -177,8 +210,9 @@ class Session {
     await this.press("Latest", dialog);
     await this.press(/^Launch 1 run/, dialog);
     await this.open("/assets/daily_call_report?view=partitions", /Materialized \(1\)/);
-    await this.pick(/^\d{4}-\d\d-\d\d$/);
-    await this.see("anomalies", "parquet");
+    // As the message about it links to it.
+    const day = new Date(Date.now() - 86_400_000).toISOString().slice(0, 10);
+    await this.open(`/assets/daily_call_report?view=partitions&partition=${day}`, "anomalies", "parquet", /call-report.html/);
     await this.picture("report_day");
     await this.seen(/Show Markdown/).click({ timeout: patience });
     await this.page.waitForFunction(
@@ -188,6 +222,11 @@ class Session {
     );
     await this.page.locator("[role=dialog] img").first().evaluate((image) => image.scrollIntoView({ block: "center" }));
     await this.picture("report");
+    await this.inTheDark(async () => {
+      await this.seen(/Show Markdown/).click({ timeout: patience });
+      await this.page.locator("[role=dialog] img").first().evaluate((image) => image.scrollIntoView({ block: "center" }));
+      await this.picture("report_dark");
+    });
   }
 }
 
@@ -200,7 +239,7 @@ async function main() {
     const page = await browser.newPage({ viewport: WINDOW, timezoneId: "UTC", locale: "en-GB" });
     page.setDefaultTimeout(patience);
     const session = new Session(page);
-    const steps = (process.env.STEPS ?? "graph table launchpad partitions failedCheck backfillOfOneDay report").split(" ");
+    const steps = (process.env.STEPS ?? "graph table launchpad partitions failedCheck backfillOfOneDay report expectations").split(" ");
     for (const step of steps) {
       say(step);
       try {

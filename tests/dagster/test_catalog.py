@@ -1,6 +1,8 @@
 """What the catalog shows of tables is what the databases have, and the graph of groups runs one way."""
 
+from collections.abc import Sequence
 from graphlib import TopologicalSorter
+from itertools import combinations, permutations, product
 
 import dagster as dg
 from sqlalchemy import Engine, inspect
@@ -60,11 +62,55 @@ def test_columns_and_their_descriptions_are_those_of_a_migrated_database(brain: 
     assert compared >= 12
 
 
-def test_the_graph_of_groups_runs_from_left_to_right() -> None:
+def _groups() -> dict[str, set[str]]:
+    """Each group with those before it."""
     group_of = {spec.key: spec.group_name for spec in SPECS}
     upstream: dict[str, set[str]] = {}
     for spec in SPECS:
         before = {group_of[dep.asset_key] for dep in spec.deps if group_of[dep.asset_key] != spec.group_name}
         upstream.setdefault(str(spec.group_name), set()).update(map(str, before))
-    order = list(TopologicalSorter(upstream).static_order())
-    assert set(order) == {"vici_dialer", "crm", "vici_leads", "vici_calls", "vici_write_back", "consistency", "reports"}
+    return upstream
+
+
+def test_the_graph_of_groups_runs_from_left_to_right() -> None:
+    order = list(TopologicalSorter(_groups()).static_order())
+    assert set(order) == {"vici_dialer", "leads", "vici_calls", "vici_write_back", "consistency", "reports"}
+
+
+def test_the_graph_of_groups_can_be_drawn_without_two_lines_that_cross() -> None:
+    upstream = _groups()
+    place: dict[str, int] = {}
+    for group in TopologicalSorter(upstream).static_order():
+        place[group] = 1 + max((place[before] for before in upstream[group]), default=-1)
+    # A line over several columns passes through each of them, at a point that takes part in their order.
+    columns: list[list[str]] = [[] for _ in range(max(place.values()) + 1)]
+    for group, column in place.items():
+        columns[column].append(group)
+    steps: list[list[tuple[str, str]]] = [[] for _ in columns]
+    for group, before in ((group, before) for group, all_before in upstream.items() for before in all_before):
+        points = [before, *(f"{before} to {group}, {column}" for column in range(place[before] + 1, place[group])), group]
+        for offset, point in enumerate(points[1:], 1):
+            column = place[before] + offset
+            steps[column].append((points[offset - 1], point))
+            if point != group:
+                columns[column].append(point)
+    assert min(_crossings(drawn, steps) for drawn in product(*(permutations(column) for column in columns))) == 0
+
+
+def test_one_line_alone_is_longer_than_a_column() -> None:
+    # The UI draws each as one curve, behind whatever stands in its way.
+    upstream = _groups()
+    place: dict[str, int] = {}
+    for group in TopologicalSorter(upstream).static_order():
+        place[group] = 1 + max((place[before] for before in upstream[group]), default=-1)
+    longer = {(before, group) for group in upstream for before in upstream[group] if place[group] - place[before] > 1}
+    assert longer == {("vici_dialer", "vici_calls")}
+
+
+def _crossings(drawn: Sequence[Sequence[str]], steps: Sequence[Sequence[tuple[str, str]]]) -> int:
+    height = {point: row for column in drawn for row, point in enumerate(column)}
+    return sum(
+        (height[one[0]] - height[other[0]]) * (height[one[1]] - height[other[1]]) < 0
+        for lines in steps
+        for one, other in combinations(lines, 2)
+    )

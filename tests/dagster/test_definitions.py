@@ -4,6 +4,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import pytest
@@ -80,6 +81,33 @@ def test_every_definition_says_what_it_is(defs: dg.Definitions) -> None:
     }
     assert [name for name, text in described.items() if not text] == []
     assert len(described) >= 11 + 6 + 4 + 1 + len(AUDITS)
+
+
+# What nobody can make up: which item is meant, what was decided, and who did.
+ASKED_FOR = {"settle_review": {"item", "decision", "person"}}
+
+
+def test_every_job_has_options_that_say_what_they_are_and_have_a_default(defs: dg.Definitions) -> None:
+    for job in defs.get_repository_def().get_all_jobs():
+        if job.name.startswith("__"):
+            continue
+        options = dict(_options(job))
+        assert options, f"{job.name} has no option in its launchpad"
+        assert [name for name, field in options.items() if not field.description] == [], job.name
+        assert {name for name, field in options.items() if field.is_required} == ASKED_FOR.get(job.name, set())
+
+
+def _options(job: dg.JobDefinition) -> Iterator[tuple[str, dg.Field]]:
+    shape: Any = job.run_config_schema.config_type
+    ops = shape.fields.get("ops")
+    for op in ops.config_type.fields.values() if ops else ():
+        config = op.config_type.fields.get("config")
+        yield from getattr(config.config_type, "fields", {}).items() if config else ()
+
+
+def test_every_asset_has_a_group_an_owner_and_kinds(defs: dg.Definitions) -> None:
+    specs = [spec for spec in assets_of(defs) if not spec.metadata.get("dagster/internal")]
+    assert [spec.key for spec in specs if not (spec.group_name and spec.owners and spec.kinds)] == []
 
 
 def test_assets_carry_what_the_catalog_shows(defs: dg.Definitions) -> None:

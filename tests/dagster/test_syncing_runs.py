@@ -1,13 +1,15 @@
 """A run of the sync job, for one partition and for a range: what lands, what the UI is told, and what sync_logs keeps."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import pytest
 from builders import NOON, add_lead, ask, minutes, one
 from call_centre import VICI, CallCentre, call_centre, metadata_of, settings_for
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine, event, text
 
 from vici_brain.orchestration.partitions import key_of
 
@@ -142,3 +144,31 @@ def test_a_slow_sync_is_a_warning_with_time_and_record_count(tmp_path: Path, bra
         assert warnings[0].startswith("slow sync: ")
         assert " for 1 records of 2025-06-10 16:00" in warnings[0]
         assert metadata_of(result, VICI.call_logs)["slow"] is True
+
+
+@contextmanager
+def statements_over_the_dialers_log() -> Iterator[list[str]]:
+    seen: list[str] = []
+
+    def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        if "FROM vicidial_log" in statement:
+            seen.append(statement)
+
+    event.listen(Engine, "before_cursor_execute", note)
+    try:
+        yield seen
+    finally:
+        event.remove(Engine, "before_cursor_execute", note)
+
+
+def test_the_launchpad_can_have_the_dialer_read_more_gently(centre: CallCentre) -> None:
+    keys = (key_of(NOON), key_of(NOON + minutes(55)))
+    tags = dict(zip(("dagster/asset_partition_range_start", "dagster/asset_partition_range_end"), keys, strict=True))
+    with statements_over_the_dialers_log() as usual:
+        assert centre.run(VICI.backfill_job, tags=tags).success
+    options = {"ops": {"vici__vici_call_logs": {"config": {"slice_minutes": 5, "page_rows": 100}}}}
+    with statements_over_the_dialers_log() as gentle:
+        assert centre.run(VICI.backfill_job, tags=tags, run_config=options).success
+    assert len(gentle) >= len(usual) + 11
+    refused = {"ops": {"vici__vici_call_logs": {"config": {"slice_minutes": 7}}}}
+    assert not centre.run(VICI.backfill_job, tags=tags, run_config=refused).success

@@ -1,8 +1,10 @@
 """Every suite on PostgreSQL through Great Expectations itself; its import is paid once, and the runs are few."""
 
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -25,17 +27,25 @@ from vici_brain.settings import PROJECT, DialerSettings, Settings
 WINDOW = ReportPolicy(time_zone=NEW_YORK).window(DAY)
 NAMES = {
     *("call_logs_meet_expectations_vici", "call_log_columns_have_their_types", "call_mix_is_stable_vici"),
-    "leads_meet_expectations",
+    *("leads_meet_expectations", "vici_statuses_meet_expectations_vici"),
 }
+LATER = {
+    *("vici_campaigns_meet_expectations_vici", "vici_lists_meet_expectations_vici", "vici_caller_ids_meet_expectations_vici"),
+    "affiliate_purchases_meet_expectations",
+}
+"""Of relations that Brain does not have yet."""
 
 
 @pytest.fixture
 def good(brain: Engine) -> Engine:
     """A day like its four weeks before, and two leads of it."""
-    for status in ("NA", "SALE"):
+    for status in ("DNC", "DROP", "NA", "SALE"):
         put_status(brain, status)
     usual_weeks(brain, (0, 1, 2, 3, 4))
     put_calls(brain, local(DAY, 10, 30), 20, rule="vendor_lead_code")
+    # A code that is nobody's: a site's own text, and no fault of a call.
+    with brain.begin() as connection:
+        connection.execute(text("UPDATE vici_call_logs SET vendor_lead_code = 'web-lead' WHERE matched_by = 'phone'"))
     add_lead(brain, 1, code="1755041041000", phone="(212) 555-0101", created_at=local(DAY, 9))
     add_lead(brain, 2, code="1755041041001", phone="2125550102", created_at=local(DAY, 10))
     return brain
@@ -46,6 +56,7 @@ def shell(brain_url: str, tmp_path: Path) -> Iterator[Connections]:
     dialer = DialerSettings("vici", NEW_YORK, SecretStr(f"sqlite:///{tmp_path}/none.db"))
     reports = ReportPolicy(time_zone=NEW_YORK)
     settings = Settings(tmp_path, SecretStr(brain_url), None, (dialer,), DAY - timedelta(days=9), reports=reports)
+    settings = replace(settings, pages_url="https://pages.example")
     connections = Connections(settings, lambda: local(DAY + timedelta(days=1), 2))
     try:
         yield connections
@@ -60,11 +71,18 @@ def broken(run: ExpectationRun) -> dict[str, set[tuple[str, str]]]:
 def test_a_good_day_meets_every_expectation_and_has_its_pages(good: Engine, shell: Connections) -> None:
     run = check_expectations(shell, WINDOW)
     assert broken(run) == {}
-    assert {each.name for each in run.results} == NAMES
+    assert {each.name for each in run.results if not each.is_absent} == NAMES
+    assert {each.name for each in run.results if each.is_absent} == LATER
     assert {each.name: each.rows for each in run.results}["call_logs_meet_expectations_vici"] == 140
     assert sum(each.expectations for each in run.results) > 45
     assert run.docs.exists()
+    pages = list(run.docs.parent.rglob("*.html"))
     assert "call_logs_meet_expectations_vici" in run.docs.read_text()
+    fetched = re.compile(r"<script|<link|<img|src=|href=.https?:")
+    assert [page.name for page in pages if fetched.search(page.read_text())] == [], "they are read without the internet"
+    links = re.findall(r'href="([^"#]+)"', run.docs.read_text())
+    assert len(links) == len(NAMES)
+    assert [link for link in links if not (run.docs.parent / link).exists()] == []
     assert len(list(run.docs.parent.rglob("validations/**/*.html"))) == len(NAMES)
 
 
@@ -97,6 +115,56 @@ def test_every_kind_of_fault_is_found_and_named(good: Engine, shell: Connections
     }
 
 
+def test_a_catalog_that_is_not_a_dialers_is_found(good: Engine, shell: Connections) -> None:
+    with good.begin() as connection:
+        connection.execute(text("DELETE FROM vici_statuses WHERE status = 'DNC'"))
+        connection.execute(text("UPDATE vici_statuses SET status_name = NULL, status = 'too long' WHERE status = 'SALE'"))
+    found = broken(check_expectations(shell, WINDOW, ["vici_statuses_meet_expectations_vici"]))
+    assert found["vici_statuses_meet_expectations_vici"] == {
+        ("expect_column_distinct_values_to_contain_set", "status"),
+        ("expect_column_values_to_match_regex", "status"),
+        ("expect_column_values_to_not_be_null", "status_name"),
+    }
+
+
+COMING = """
+    CREATE TABLE vici_campaigns (instance text, campaign_id text, campaign_name text, active text);
+    CREATE TABLE vici_lists (instance text, list_id bigint, list_name text, campaign_id text, active text);
+    CREATE TABLE affiliate_purchases (network text, status text, currency text, revenue numeric(15,2), order_date timestamptz);
+    INSERT INTO vici_campaigns VALUES ('vici', 'SOLAR', 'Solar', 'Y'), ('east', 'not looked at here', NULL, '?');
+    INSERT INTO vici_lists VALUES ('vici', 101, 'new', 'SOLAR', 'Y');
+    INSERT INTO affiliate_purchases VALUES ('admitad', 'approved', 'USD', 9.50, :at), ('admitad', '?', 'usd', -1, :other_day)
+"""
+SPOILT_LATER = """
+    INSERT INTO vici_campaigns VALUES ('vici', 'SOLAR', NULL, 'maybe');
+    UPDATE vici_lists SET list_id = 0, campaign_id = NULL;
+    ALTER TABLE affiliate_purchases RENAME network TO source;
+    UPDATE affiliate_purchases SET currency = 'dollar', status = 'odd', revenue = -1
+"""
+
+
+def test_relations_that_come_later_are_looked_at_as_soon_as_they_are_there(good: Engine, shell: Connections) -> None:
+    instants = {"at": local(DAY, 9), "other_day": local(DAY - timedelta(days=3), 9)}
+    names = sorted(LATER - {"vici_caller_ids_meet_expectations_vici"})
+
+    def do(statements: str) -> None:
+        with good.begin() as connection:
+            for statement in statements.split(";"):
+                connection.execute(text(statement), instants if ":at" in statement else {})
+
+    do(COMING)
+    run = check_expectations(shell, WINDOW, names)
+    assert broken(run) == {}
+    assert {each.name: each.rows for each in run.results} == dict.fromkeys(names, 1)
+    do(SPOILT_LATER)
+    found = broken(check_expectations(shell, WINDOW, names))
+    assert {name: {column for _, column in each} for name, each in found.items()} == {
+        "vici_campaigns_meet_expectations_vici": {"campaign_name", "active", "instance, campaign_id"},
+        "vici_lists_meet_expectations_vici": {"list_id", "campaign_id"},
+        "affiliate_purchases_meet_expectations": {"network", "currency", "status", "revenue"},
+    }
+
+
 def test_the_checks_and_the_job_say_what_is_not_met_and_lead_to_the_pages(good: Engine, shell: Connections) -> None:
     put_calls(good, local(DAY, 20), 90, status="BOGUS")
     settings = shell.settings
@@ -113,17 +181,20 @@ def test_the_checks_and_the_job_say_what_is_not_met_and_lead_to_the_pages(good: 
         job = definitions.resolve_job_def("check_expectations")
         later = job.execute_in_process(instance=instance, run_config=config)
         failed = job.execute_in_process(instance=instance, raise_on_error=False)
-    assert set(marks) == NAMES == {key.name for key in expectation_check_keys(settings)}
+    assert set(marks) == NAMES | LATER == {key.name for key in expectation_check_keys(settings)}
     mark = marks["call_logs_meet_expectations_vici"]
     assert (mark.passed, mark.severity) == (False, dg.AssetCheckSeverity.ERROR)
     assert mark.metadata["rows"].value == 230
     assert Path(str(mark.metadata["data_docs"].value)).exists()
-    assert "data_docs_url" not in mark.metadata
+    page = str(mark.metadata["data_docs_page"].value)
+    assert page == f"https://pages.example/expectations/{Path(str(mark.metadata['data_docs'].value)).parent.name}/index.html"
     assert (marks["call_mix_is_stable_vici"].passed, marks["call_mix_is_stable_vici"].severity) == (
         False,
         dg.AssetCheckSeverity.WARN,
     )
     assert marks["leads_meet_expectations"].passed
+    absent = marks["vici_lists_meet_expectations_vici"]
+    assert (absent.passed, absent.metadata["absent"].value) == (True, "Brain has no such relation yet: nothing was looked at")
     assert later.success
     assert not failed.success
     (step,) = [event for event in failed.all_node_events if event.is_step_failure]

@@ -19,8 +19,7 @@ from vici_brain.brain.sql import load
 from vici_brain.domain.report_policy import ReportPolicy
 from vici_brain.errors import ConfigurationError
 from vici_brain.flows.report_calls import CallReport, report_calls
-from vici_brain.orchestration.asset_keys import DAILY_CALL_REPORT
-from vici_brain.orchestration.call_report import days, report_schedule
+from vici_brain.orchestration.call_report import metadata_of
 from vici_brain.orchestration.call_report_files import as_html, export_report
 from vici_brain.orchestration.resources import connections_resource
 from vici_brain.settings import DialerSettings, Settings
@@ -66,6 +65,17 @@ def test_a_campaigns_own_row_of_a_status_shadows_the_systems(day: Engine) -> Non
     assert (by["SOLAR"].answered, by["SOLAR"].contacts) == (35, 35)
     put_status(day, "SALE", "", campaign="solar")
     assert made(day).total.calls.of("status")["SALE"].sales == 0
+
+
+def test_sales_and_people_who_want_no_more_calls_are_contacts_although_stock_dialers_do_not_flag_them(
+    day: Engine,
+) -> None:
+    put_status(day, "SALE", "as", campaign="SOLAR")
+    for status, flags, count in (("DNC", "ad", 4), ("DNCL", "d", 8)):
+        put_status(day, status, flags)
+        put_calls(day, local(DAY, 15), count, status=status)
+    total = made(day).total.calls.total
+    assert (total.sales, total.contacts, total.sale_rate) == (20, 24, 100 * 20 / 24)
 
 
 def test_a_vanished_twin_is_no_call_and_a_purged_or_expired_one_is(day: Engine) -> None:
@@ -155,6 +165,7 @@ def test_dialers_stand_alone_and_together(day: Engine) -> None:
 
 
 def test_people_are_told_once_and_of_the_newest_day_alone(day: Engine) -> None:
+    assert not report_calls(day, ["vici"], DAY, POLICY, NEXT_MORNING, tells=False).told
     assert made(day).told
     assert not made(day).told
     assert ask(day, "SELECT fingerprint, link FROM outgoing_messages") == [
@@ -212,6 +223,12 @@ def test_the_page_needs_nothing_beside_itself_and_shows_its_picture(day: Engine,
     table = pq.read_table(files.parquet).to_pylist()
     (total,) = [row for row in table if row["dimension"] == "total" and row["instance"] == "vici"]
     assert (total["day"], total["calls"], total["orphaned"], total["sales"]) == (DAY, 40, 5, 20)
+    assert (total["answer_rate"], total["drop_rate"], total["proven_buckets"], total["is_proven"]) == (62.5, 20.0, 576, True)
+    assert (total["match_max"], total["slowest_syncs"]) == (60.0, [])
+    assert "40 calls, where 120 are usual on this weekday" in total["anomalies"]
+    others = {(row["dimension"], row["name"]): row["calls"] for row in table if row["instance"] == "vici"}
+    assert others["day_before", str(DAY - timedelta(days=1))] == 1
+    assert [others["same_weekday", str(DAY - timedelta(weeks=week))] for week in (1, 2, 3, 4)] == [120] * 4
     for dimension in ("campaign", "status", "hour", "rule"):
         assert sum(row["calls"] for row in table if row["dimension"] == dimension and row["instance"] == "") == 40
     assert sorted(path.name for path in files.html.parent.iterdir()) == ["call-report.html", "call-report.parquet"]
@@ -256,20 +273,18 @@ def test_the_asset_makes_any_day_and_a_range_of_them(day: Engine, settings: Sett
     assert "data:image/svg+xml;base64," in str(metadata["report"].value)
     assert len(str(metadata["report"].value)) < 60_000
     assert Path(str(metadata["html"].value)).exists()
+    assert "page" not in metadata
     assert one(day, "SELECT count(*) FROM daily_call_reports") == 4
 
 
-def test_the_schedule_asks_for_the_day_that_ended_in_the_zone(settings: Settings) -> None:
-    schedule = report_schedule(settings)
-    assert (schedule.cron_schedule, schedule.execution_timezone) == ("45 1 * * *", NEW_YORK)
-    context = dg.build_schedule_context(scheduled_execution_time=local(DAY + timedelta(days=1), 1, 45))
-    request = schedule(context)
-    assert isinstance(request, dg.RunRequest)
-    assert request.partition_key == str(DAY)
-    assert days(settings).has_partition_key(str(DAY))
-    late = replace(settings, sync_start=DAY + timedelta(days=5))
-    assert isinstance(report_schedule(late)(context), dg.SkipReason)
-    assert dg.AssetKey("daily_call_report") == DAILY_CALL_REPORT
+def test_of_several_dialers_the_metadata_has_a_line_each(day: Engine, settings: Settings) -> None:
+    put_calls(day, local(DAY, 11), 3, instance="east")
+    report, known = made(day, "vici", "east"), replace(settings, pages_url="https://pages.example/")
+    shown = metadata_of(report, export_report(report, known.home / "reports"), known)
+    lines = shown["dialers"]
+    assert isinstance(lines, dg.TableMetadataValue)
+    assert [(line.data["instance"], line.data["calls"]) for line in lines.records] == [("vici", 40), ("east", 3)]
+    assert shown["page"].value == f"https://pages.example/reports/{DAY}/call-report.html"
 
 
 def test_counts_of_another_dialer_are_not_seen(day: Engine) -> None:

@@ -86,6 +86,13 @@ def put_report(connection: Connection, report: InstanceDay, at: datetime) -> Non
     connection.execute(_PUT, values)
 
 
+def outdated_days(engine: Engine, instances: Sequence[str], zone: str, first: date, last: date) -> list[date]:
+    """Days from ``first`` to ``last`` whose report is missing or older than what it tells of, oldest first."""
+    scope = {"instances": list(instances), "zone": zone, "first": first, "last": last}
+    with brain_errors(), engine.connect() as connection:
+        return list(connection.scalars(load("outdated_reports"), scope))
+
+
 def stored_pages(engine: Engine, day: date, zone: str) -> dict[str, str]:
     """The Markdown of each dialer's report of ``day``, blank for all together; empty if none was made."""
     with brain_errors(), engine.connect() as connection:

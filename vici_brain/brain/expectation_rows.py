@@ -50,11 +50,12 @@ _TYPES = text("""
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """``is_cut`` when the window has more than were asked for."""
+    """``is_cut`` when the window has more than were asked for; ``is_absent`` when Brain has no such relation."""
 
     columns: tuple[str, ...]
     rows: Sequence[tuple[Any, ...]]
     is_cut: bool
+    is_absent: bool = False
 
 
 class ExpectationRows:
@@ -76,9 +77,34 @@ class ExpectationRows:
     def column_types(self, table: str) -> Rows:
         return self._rows(_TYPES, {"table": table}, None)
 
+    def relation(
+        self, name: str, columns: Sequence[str], *, instance: str, window: Window, instants: Sequence[str], most: int
+    ) -> Rows:
+        """Those of ``columns`` that relation ``name`` has, of a dialer's its own rows, of one with ``instants`` the window's."""
+        there = {row[0] for row in self.column_types(name).rows}
+        if not there:
+            return Rows((), (), is_cut=False, is_absent=True)
+        shown = [column for column in columns if column in there]
+        at = next((column for column in instants if column in there), None)
+        rules = [
+            *(["instance = :instance"] if instance and "instance" in there else []),
+            *([f"{_quoted(at)} >= :start AND {_quoted(at)} < :end"] if at else []),
+            *(["removed_at IS NULL"] if "removed_at" in there else []),
+        ]
+        # The names are constants of the code that the catalog has, never a value.
+        statement = f"SELECT {', '.join(map(_quoted, shown)) or 'NULL'} FROM {_quoted(name)}"  # noqa: S608
+        statement += f" WHERE {' AND '.join(rules)}" if rules else ""
+        scope = {"instance": instance, "start": window.start, "end": window.end}
+        used = {key: value for key, value in scope.items() if f":{key}" in statement}
+        return self._rows(text(f"{statement} LIMIT :most"), used, most)
+
     def _rows(self, statement: TextClause, values: dict[str, object], most: int | None) -> Rows:
         limit = {} if most is None else {"most": most + 1}
         with brain_errors(), self._engine.connect() as connection:
             result = connection.execute(statement, values | limit)
             found = [tuple(row) for row in result]
             return Rows(tuple(result.keys()), found[:most], most is not None and len(found) > most)
+
+
+def _quoted(name: str) -> str:
+    return f'"{name}"'

@@ -16,9 +16,10 @@ from vici_brain.domain.throttle import Matter
 from vici_brain.errors import scrub
 
 _PROOF_DUE = timedelta(minutes=90)
-_SLOW_SEEN = timedelta(minutes=30)
+_SLOW_SEEN, _LONGEST_SYNC = timedelta(minutes=30), timedelta(days=1)
 _EMPTIED_SEEN = timedelta(days=1)
 _MINUTE = timedelta(minutes=1)
+_DIALER_BREAKER, _REVIEWS = "dialer:", "/assets/manual_review_queue"
 _UNPROVEN = text("""
     SELECT count(*) AS buckets, min(bucket_start) AS oldest, count(*) FILTER (WHERE state = 'differs') AS differing
     FROM call_log_proofs WHERE instance = :instance AND state <> 'proven' AND bucket_start < :due
@@ -36,9 +37,12 @@ _ORPHANS = text("""
     FROM vici_call_logs
     WHERE instance = :instance AND lead_id IS NULL AND called_at >= :start AND called_at < :now AND vanished_at IS NULL
 """)
+# By when it ended: one that took an hour began long before anybody could know that it was slow.
 _SLOW = text("""
     SELECT kind, seconds, rows_read, started_at FROM sync_logs
-    WHERE instance = :instance AND started_at >= :since AND kind = 'calls' AND seconds > :slow ORDER BY seconds DESC LIMIT 1
+    WHERE instance = :instance AND started_at >= :oldest AND started_at + seconds * interval '1 second' >= :since
+      AND kind = 'calls' AND seconds > :slow
+    ORDER BY seconds DESC LIMIT 1
 """)
 _EMPTIED = text("""
     SELECT sum(CAST(details ->> 'emptied' AS bigint)) AS calls, max(started_at) AS seen_at FROM sync_logs
@@ -133,7 +137,8 @@ def _orphans(connection: Connection, instance: str, watched: Watched, now: datet
 
 
 def _slow(connection: Connection, instance: str, watched: Watched, now: datetime) -> Iterator[Matter]:
-    values = {"instance": instance, "since": now - _SLOW_SEEN, "slow": watched.slow_seconds}
+    since = now - _SLOW_SEEN
+    values = {"instance": instance, "since": since, "oldest": since - _LONGEST_SYNC, "slow": watched.slow_seconds}
     for row in connection.execute(_SLOW, values):
         yield Matter(
             f"slow_sync/{instance}",
@@ -170,7 +175,7 @@ def _open_alerts(connection: Connection, watched: Watched, now: datetime) -> Ite
             row.severity,
             f"{about}: {many}" if about else many,
             scrub(f"{row.description} (open since {row.oldest:%Y-%m-%d %H:%M} UTC)"),
-            f"/assets/{row.instance}/vicidial_log" if row.instance else None,
+            f"/assets/{row.instance}/vicidial_log" if row.instance else "/assets/calls?view=checks",
         )
 
 
@@ -182,7 +187,9 @@ def _aging(connection: Connection, watched: Watched, now: datetime) -> Iterator[
             "review",
             "warning" if row.priority > 1 else "critical",
             f"{row.items:,} reviews wait for more than {hours:g} hours: {row.reason}",
-            f"The oldest since {row.oldest:%Y-%m-%d %H:%M} UTC, the most urgent of priority {row.priority}.",
+            f"The oldest since {row.oldest:%Y-%m-%d %H:%M} UTC, the most urgent of priority {row.priority}. "
+            "`vici-brain reviews list` shows them.",
+            _REVIEWS,
         )
 
 
@@ -192,12 +199,14 @@ def _breakers(connection: Connection, _watched: Watched, _now: datetime) -> Iter
         return
     for row in connection.execute(_BREAKERS):
         since = f" since {row.opened_at:%Y-%m-%d %H:%M} UTC" if row.opened_at else ""
+        is_dialer, instance = row.circuit_key.startswith(_DIALER_BREAKER), row.circuit_key.removeprefix(_DIALER_BREAKER)
         yield Matter(
             f"breaker/{row.circuit_key}",
             "breaker",
             "critical",
             f"the circuit breaker {row.circuit_key} is open{since}",
             f"After {row.failure_count} failures in a row calls to it fail at once, until a probe succeeds.",
+            f"/assets/{instance}/vici_call_logs" if is_dialer else _REVIEWS,
         )
 
 

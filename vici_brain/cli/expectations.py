@@ -4,7 +4,7 @@ Belongs here: options and printing. Does not: the suites (orchestration/expectat
 """
 
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
@@ -12,6 +12,9 @@ from rich.table import Table
 
 from vici_brain.errors import DifferenceError
 from vici_brain.settings import load_settings
+
+if TYPE_CHECKING:
+    from vici_brain.orchestration.expectations import SuiteResult
 
 _out = Console(highlight=False)
 
@@ -42,9 +45,7 @@ def expectations(
         connections.close()
     table = Table("suite", "rows", "expectations", "not met", title=f"{run.window}", title_justify="left", box=None)
     for result in run.results:
-        table.add_row(
-            result.name, f"{result.rows:,}" + (" (newest)" if result.is_cut else ""), *_counts(result.expectations, result.broken)
-        )
+        table.add_row(result.name, _rows(result), *_counts(result.expectations, result.broken))
     _out.print(table)
     for result in run.results:
         for each in result.broken:
@@ -53,6 +54,10 @@ def expectations(
     _out.print(f"pages: {run.docs.as_uri()}", soft_wrap=True, markup=False)
     if not run.passed:
         raise DifferenceError(f"{run.window}: not every expectation is met")
+
+
+def _rows(result: "SuiteResult") -> str:
+    return "not there yet" if result.is_absent else f"{result.rows:,}" + (" (newest)" if result.is_cut else "")
 
 
 def _counts(expectations: int, broken: tuple[object, ...]) -> tuple[str, str]:

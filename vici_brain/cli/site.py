@@ -12,7 +12,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from vici_brain.errors import ViciBrainError
+from vici_brain.errors import ConfigurationError, ViciBrainError
 from vici_brain.settings import PROJECT, Settings, load_settings
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ _LIVE_SECONDS = 2.0
 def register(app: typer.Typer) -> None:
     app.command()(demo)
     app.command()(dev)
+    app.command()(pages)
     app.command("dagster-home")(dagster_home)
 
 
@@ -61,9 +62,25 @@ def dev(
     settings = load_settings()
     with dagster_instance(settings) as (environment, _):
         pass
+    environment |= _serve_pages(settings, host, port + 1)
     simulated = [dialer.name for dialer in settings.dialers if dialer.simulated]
     beside = [lambda stop, name=name: _take_calls(settings, name, stop) for name in simulated]
     raise typer.Exit(run_dev(environment, host=host, port=port, workspace=PROJECT / "workspace.yaml", beside=beside))
+
+
+def pages(
+    host: Annotated[str, typer.Option(help="Address to listen on; the pages have no login.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port of the pages.")] = 3001,
+) -> None:
+    """Serve the pages of reports and expectations, to which the UI links once PAGES_URL has their address."""
+    from vici_brain.orchestration.page_server import PageServer  # noqa: PLC0415 - only here
+
+    try:
+        server = PageServer(load_settings().home, host, port)
+    except OSError as error:
+        raise ConfigurationError(f"nothing can listen on {host}:{port}: {error.strerror}; see --host and --port") from None
+    _say(f"the pages of reports and expectations are on {server.url}")
+    server.serve()
 
 
 def dagster_home() -> None:
@@ -79,6 +96,21 @@ def dagster_home() -> None:
     for name, value in sorted(named.items()):
         if name != "DAGSTER_DATABASE_URL":
             print(f"export {name}={shlex.quote(value)}")  # noqa: T201 - for a shell, unwrapped
+
+
+def _serve_pages(settings: Settings, host: str, port: int) -> dict[str, str]:
+    """Serves them until this process ends, and says where; a deployment that named an address serves them itself."""
+    from vici_brain.orchestration.page_server import PageServer  # noqa: PLC0415 - only here
+
+    if settings.pages_url is not None:
+        return {}
+    try:
+        server = PageServer(settings.home, host, port)
+    except OSError as error:
+        _say(f"the pages of reports and expectations are files only: {host}:{port} is not free ({error.strerror})")
+        return {}
+    threading.Thread(target=server.serve, name="pages", daemon=True).start()
+    return {"PAGES_URL": server.url}
 
 
 def _take_calls(settings: Settings, name: str, stop: threading.Event) -> None:

@@ -33,6 +33,8 @@ class ReportPolicy(BaseModel):
     time_zone: Annotated[str, AfterValidator(_zone)] = "UTC"
     cron: Annotated[str, AfterValidator(_cron)] = "45 1 * * *"
     """After the last calls of the day were dispositioned and the hourly proof has been over them."""
+    look_back_days: Annotated[int, Field(ge=1, le=31)] = 7
+    """Reports of so many days are made again when something of their day changed after them."""
     weeks: Annotated[int, Field(ge=1, le=12)] = 4
     """How many of the same weekday a day is compared with."""
     least_calls: Annotated[int, Field(ge=1)] = 50

@@ -48,9 +48,13 @@ def _deliver(url: str, text: Text) -> str | None:
     import apprise  # noqa: PLC0415
 
     with apprise.LogCapture(level=apprise.logging.WARNING, fmt="%(message)s") as captured:  # type: ignore[no-untyped-call]
-        target = apprise.Apprise()
-        if not target.add(url):
+        service = apprise.Apprise.instantiate(url)
+        if service is None:
             return "its address is no Apprise URL; see https://github.com/caronc/apprise for the forms"
+        if "overflow=" not in url:
+            # As it stands it sends what is too long for a service and lets it be refused: an outage of many troubles, untold.
+            service.overflow_mode = apprise.OverflowMode.SPLIT
+        target = apprise.Apprise(service)
         done = target.notify(
             title=text.title,
             body=text.body,

@@ -44,8 +44,10 @@ class Processed:
     by_reason: Mapping[str, int]
 
 
-def process_reviews(brain: Engine, now: datetime, retries: Mapping[str, Retry] | None = None) -> Processed:
-    """Looks at every pending item; what a person took is left alone. A second pass finds nothing more to do.
+def process_reviews(
+    brain: Engine, now: datetime, retries: Mapping[str, Retry] | None = None, *, limit: int | None = None
+) -> Processed:
+    """Looks at every pending item, or the first ``limit``; what a person took is left alone. A second pass changes nothing.
 
     First what is certain is put right, then items are held against how things stand; what is left is tried by ``retries``, by
     reason. A try that fails is counted with the item, and stops no other.
@@ -53,7 +55,7 @@ def process_reviews(brain: Engine, now: datetime, retries: Mapping[str, Retry] |
     with brain_errors(), brain.begin() as connection:
         mended = sum(len(put_right(connection, rule, now)) for rule in RULES)
     work = _Pass(brain, now, retries or {})
-    pending = work.queue.pending(_PAGE)
+    pending = islice(work.queue.pending(_PAGE), limit)
     while items := list(islice(pending, _PAGE)):
         work.look_at(items)
     resolved = work.by_reason.total()

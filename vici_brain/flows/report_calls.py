@@ -39,9 +39,18 @@ class CallReport:
 
 
 def report_calls(
-    brain: Engine, instances: Sequence[str], day: date, policy: ReportPolicy, now: datetime, *, link: str | None = None
+    brain: Engine,
+    instances: Sequence[str],
+    day: date,
+    policy: ReportPolicy,
+    now: datetime,
+    *,
+    link: str | None = None,
+    tells: bool = True,
 ) -> CallReport:
     """Makes the report of ``day`` anew and stores it; the message goes out once, and only for the newest day that is over.
+
+    Without ``tells`` it goes out with a later report of that day, if one is made in time.
 
     Raises ConfigurationError for a day that is not over.
     """
@@ -55,7 +64,7 @@ def report_calls(
         for report in (total, *each):
             put_report(connection, report, now)
         fingerprint = f"{KIND}/{day}"
-        told = day == policy.newest_day(now) and not was_told(connection, fingerprint)
+        told = tells and day == policy.newest_day(now) and not was_told(connection, fingerprint)
         made = CallReport(day, total, each, told)
         if told:
             shown = made.all

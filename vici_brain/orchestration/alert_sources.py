@@ -5,13 +5,14 @@ Belongs here: reading Dagster's record. Does not: what Brain's tables tell (brai
 A sensor for failed runs would not see a red check, after which a run ends well, and would send without a throttle.
 """
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 
 import dagster as dg
 
 from vici_brain.domain.throttle import Matter
 from vici_brain.errors import scrub
+from vici_brain.orchestration.partitions import PARTITION_TAG, RANGE_TAGS
 
 _MOST_RUNS = 100
 _LONGEST = 600
@@ -26,16 +27,34 @@ def failed_runs(instance: dg.DagsterInstance, since: datetime) -> list[tuple[dat
         run = record.dagster_run
         if run.tags.get("dagster/will_retry") == "true":
             continue
+        name, partitions = _named(run), _partitions(run.tags)
         matter = Matter(
-            f"run_failed/{run.job_name}",
+            f"run_failed/{name}",
             "run_failed",
             "critical",
-            f"the run of {run.job_name} failed",
-            _reason(instance, run.run_id),
+            f"the run of {name} failed",
+            " ".join(filter(None, [partitions, _reason(instance, run.run_id)])),
             f"/runs/{run.run_id}",
         )
         found.append((record.update_timestamp, matter))
     return found
+
+
+def _named(run: dg.DagsterRun) -> str:
+    """Its job; what is materialised from a page of the UI has none of its own and goes by its assets."""
+    if not run.job_name.startswith("__"):
+        return run.job_name
+    keys = {key.to_user_string() for key in run.asset_selection or ()}
+    first, *more = sorted(keys | {key.asset_key.to_user_string() for key in run.asset_check_selection or ()}) or [run.job_name]
+    return f"{first} and {len(more)} more" if more else first
+
+
+def _partitions(tags: Mapping[str, str]) -> str:
+    first, last = (tags.get(tag) for tag in RANGE_TAGS)
+    if first is not None and last is not None and first != last:
+        return f"Partitions {first} to {last}:"
+    partition = tags.get(PARTITION_TAG, first)
+    return f"Partition {partition}:" if partition else ""
 
 
 def _reason(instance: dg.DagsterInstance, run_id: str) -> str:

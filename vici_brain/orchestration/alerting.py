@@ -98,7 +98,8 @@ def _away(connections: Connections, channels: AppriseChannels, error: str, curso
     since = cursor.away_told_at
     if since is not None and now - since < policy.reminder:
         return f"unknown, because Brain could not be asked (told at {since:%H:%M} UTC): {error}", cursor
-    matter = Matter("brain_away", "brain_away", "critical", "Brain cannot be asked: no call is kept and no alert is known", error)
+    told = "Brain cannot be asked: no call is kept and no alert is known"
+    matter = Matter("brain_away", "brain_away", "critical", told, error, "/runs")
     fared = channels.deliver(compose([Announcement(matter, "new")], policy))
     if any(failed is None for failed in fared.values()):
         return f"Brain could not be asked, and people were told: {error}", Cursor(cursor.runs_until, now)

@@ -17,7 +17,8 @@ OWNERS = ("team:data-engineering",)
 LANE_TAG = "vici_brain/lane"
 SHOW_TAG = "vici_brain/only_show"
 """On runs that read nothing and only show in Dagster what the ledger has."""
-CRM_GROUP = "crm"
+LEADS_GROUP = "leads"
+"""The CRM's leads, what the dialers have of them, and their codes: apart, each would feed the calls, and lines would cross."""
 REPORTS_GROUP = "reports"
 CALLS, APPOINTMENTS, CONSISTENCY_REPORT = AssetKey("calls"), AssetKey("appointments"), AssetKey("daily_consistency_report")
 REVIEW_QUEUE = AssetKey("manual_review_queue")
@@ -111,10 +112,6 @@ class InstanceNames:
     @property
     def dialer_group(self) -> str:
         return f"{self.instance}_dialer"
-
-    @property
-    def leads_group(self) -> str:
-        return f"{self.instance}_leads"
 
     @property
     def write_back_group(self) -> str:

@@ -28,14 +28,16 @@ def _by_hour(axes: "Axes", report: InstanceDay) -> None:
     hours = list(range(24))
     tallies = [report.calls.hour(hour) for hour in hours]
     matched = [each.matched for each in tallies]
-    axes.bar(hours, matched, color=BLUE, label="matched")
-    axes.bar(hours, [each.orphaned for each in tallies], bottom=matched, color=AMBER, label="orphans")
+    # Behind the day and wider than it: a line over the bars would be lost in their colours.
     if usual := [day for day in report.weekdays if day.total.calls]:
-        axes.plot(hours, [median(day.hour(hour).calls for day in usual) for hour in hours], color=GREY, label="usual")
+        medians = [median(day.hour(hour).calls for day in usual) for hour in hours]
+        axes.bar(hours, medians, 0.95, color=GREY, alpha=0.5, label="usual")
+    axes.bar(hours, matched, 0.55, color=BLUE, label="matched")
+    axes.bar(hours, [each.orphaned for each in tallies], 0.55, bottom=matched, color=AMBER, label="orphans")
     axes.set_title(f"calls by hour ({report.zone})")
     axes.set_xlim(-0.7, 23.7)
     axes.set_xticks(range(0, 24, 3))
-    axes.legend(frameon=False, fontsize=7, labelcolor=GREY)
+    axes.legend(frameon=False, fontsize=8, labelcolor=GREY, loc="upper left")
 
 
 def _by_campaign(axes: "Axes", report: InstanceDay) -> None:
@@ -49,4 +51,4 @@ def _by_campaign(axes: "Axes", report: InstanceDay) -> None:
     axes.set_yticks(places, names)
     axes.set_title("calls by campaign")
     if names:
-        axes.legend(frameon=False, fontsize=7, labelcolor=GREY, loc="lower right")
+        axes.legend(frameon=False, fontsize=8, labelcolor=GREY, loc="lower right")

@@ -3,9 +3,12 @@
 Belongs here: these two formats. Does not: the report's words (domain/call_report_page) or pictures (call_report_charts).
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from html import escape
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 from vici_brain.domain.call_report import DIMENSIONS, InstanceDay, Tally
@@ -20,6 +23,15 @@ body { font: 15px/1.5 system-ui, sans-serif; max-width: 62rem; margin: 2rem auto
 table { border-collapse: collapse; margin: .5rem 0 1.5rem } th, td { padding: .15rem .7rem; border-bottom: 1px solid #8884 }
 img { max-width: 100% } h2 { margin-top: 3rem }
 """
+
+
+_COUNTS = ("calls", "matched", "orphaned", "answered", "contacts", "sales", "dropped", "seconds")
+_RATES = ("matched_rate", "answer_rate", "contact_rate", "sale_rate", "drop_rate")
+_KEPT = (
+    *("due_buckets", "read_buckets", "proven_buckets", "differing_buckets", "syncs", "failed_syncs", "gaps_healed"),
+    *("calls_healed", "buckets_repaired"),
+)
+_WAITS = ("proven_percent", "match_p50", "match_p95", "match_max")
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,20 +100,36 @@ def _write_parquet(report: CallReport, path: Path) -> None:
             "instance": each.instance,
             "dimension": dimension,
             "name": name,
-            **_cells(tally),
+            **{name: getattr(tally, name) for name in (*_COUNTS, *_RATES)},
+            # Of the day as a whole, and therefore of the row of its total alone.
+            **(_kept(each) if dimension == "total" else {}),
         }
         for each in (report.total, *report.instances)
-        for dimension, name, tally in [("total", "", each.calls.total), *_by_name(each)]
+        for dimension, name, tally in _tallies(each)
     ]
     texts = [(name, pa.string()) for name in ("time_zone", "instance", "dimension", "name")]
-    schema = pa.schema([("day", pa.date32()), *texts, *((name, pa.int64()) for name in _cells(Tally()))])
+    whole, parts = [(name, pa.int64()) for name in _COUNTS], [(name, pa.float64()) for name in _RATES]
+    slowest = pa.struct([("kind", pa.string()), ("started_at", pa.timestamp("us", "UTC")), ("seconds", pa.float64())])
+    kept = [*((name, pa.int64()) for name in _KEPT), *((name, pa.float64()) for name in _WAITS), ("is_proven", pa.bool_())]
+    lists = [("slowest_syncs", pa.list_(slowest)), ("anomalies", pa.list_(pa.string()))]
+    schema = pa.schema([("day", pa.date32()), *texts, *whole, *parts, *kept, *lists])
     pq.write_table(pa.Table.from_pylist(rows, schema), path, compression="zstd")
 
 
-def _by_name(report: InstanceDay) -> list[tuple[str, str, Tally]]:
-    return [(dimension, name, tally) for dimension in DIMENSIONS for name, tally in sorted(report.calls.of(dimension).items())]
+def _tallies(report: InstanceDay) -> Iterator[tuple[str, str, Tally]]:
+    """The day, its parts, and the days that it is compared with, by their date."""
+    yield "total", "", report.calls.total
+    for dimension in DIMENSIONS:
+        yield from ((dimension, name, tally) for name, tally in sorted(report.calls.of(dimension).items()))
+    yield "day_before", str(report.day - timedelta(days=1)), report.day_before.total
+    for week, other in enumerate(report.weekdays, 1):
+        yield "same_weekday", str(report.day - timedelta(weeks=week)), other.total
 
 
-def _cells(tally: Tally) -> dict[str, int]:
-    names = ("calls", "matched", "orphaned", "answered", "contacts", "sales", "dropped", "seconds")
-    return {name: getattr(tally, name) for name in names}
+def _kept(report: InstanceDay) -> dict[str, Any]:
+    care = report.care
+    return {
+        **{name: getattr(care, name) for name in (*_KEPT, *_WAITS, "is_proven")},
+        "slowest_syncs": [{name: getattr(each, name) for name in ("kind", "started_at", "seconds")} for each in care.slowest],
+        "anomalies": list(report.anomalies),
+    }

@@ -13,7 +13,7 @@ from vici_brain.brain.reviews import OpenReviews, QueuedItem
 from vici_brain.flows.report_consistency import ConsistencyReport
 from vici_brain.orchestration.asset_keys import CALLS, CONSISTENCY_JOB, CONSISTENCY_REPORT, CONSISTENCY_REPORT_JOB, REVIEW_JOB
 from vici_brain.orchestration.automation import is_unfinished, job_tags
-from vici_brain.orchestration.charts import AMBER, BLUE, GREEN, RED, as_markdown, new_figure
+from vici_brain.orchestration.charts import AMBER, BLUE, GREEN, GREY, RED, as_markdown, new_figure
 from vici_brain.orchestration.reporting import as_value
 from vici_brain.settings import Settings
 
@@ -100,7 +100,7 @@ def _pictures(report: ConsistencyReport) -> str:
         left = [start + width for start, width in zip(left, widths, strict=True)]
     types.set_title("inconsistencies by type")
     if names:
-        types.legend(fontsize=7, frameon=False, labelcolor=AMBER)
+        types.legend(fontsize=8, frameon=False, labelcolor=GREY)
     counts = {(hour - report.start).total_seconds() // 3600: count for hour, count in report.figures.hours.items()}
     hours.bar(list(counts), list(counts.values()), color=AMBER)
     hours.set_title("found, by hour of the day")

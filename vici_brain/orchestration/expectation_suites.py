@@ -20,6 +20,7 @@ from vici_brain.domain.drift import stability_index
 from vici_brain.domain.expectation_policy import ExpectationPolicy
 from vici_brain.domain.statuses import PREFIXES_WITHOUT_ROW, WITHOUT_ROW
 from vici_brain.domain.windows import Window
+from vici_brain.orchestration.relation_suites import CALLER_IDS, CAMPAIGNS, LISTS, PURCHASES, STATUSES, Relation
 from vici_brain.vici.call_reader import CALL_TABLES
 
 if TYPE_CHECKING:
@@ -61,6 +62,8 @@ def _calls(look: Look) -> Rows:
 
 
 def _expect_of_calls(gxe: Any, look: Look, rows: Rows) -> "list[Expectation]":
+    from great_expectations.expectations.row_conditions import Column  # noqa: PLC0415 - only who runs a suite pays for it
+
     mostly = look.policy.mostly
     present = ("instance", "source_table", "source_key", "called_at", "row_crc", "source_copy")
     return [
@@ -77,7 +80,12 @@ def _expect_of_calls(gxe: Any, look: Look, rows: Rows) -> "list[Expectation]":
         gxe.ExpectColumnValuesToBeBetween(column="row_crc", min_value=0, max_value=2**32 - 1),
         gxe.ExpectColumnValuesToBeBetween(column="match_candidates", min_value=1),
         gxe.ExpectColumnValuesToMatchRegex(column="phone_number", regex=_PHONE, mostly=mostly),
-        gxe.ExpectColumnValuesToMatchRegex(column="vendor_lead_code", regex=r"^[0-9]{13}$", mostly=mostly),
+        # Where it found the lead; otherwise it is a dialer's free text, and sites write what they like into it.
+        gxe.ExpectColumnValuesToMatchRegex(
+            column="vendor_lead_code",
+            regex=r"^[0-9]{13}$",
+            row_condition=Column("matched_by") == "vendor_lead_code",
+        ),
     ]
 
 
@@ -119,6 +127,7 @@ def _expect_of_leads(gxe: Any, look: Look, _rows: Rows) -> "list[Expectation]":
         gxe.ExpectColumnValuesToNotBeNull(column="phone", mostly=mostly),
         gxe.ExpectColumnValuesToMatchRegex(column="phone", regex=_PHONE, mostly=mostly),
         gxe.ExpectColumnValuesToNotBeNull(column="created_at"),
+        gxe.ExpectColumnValuesToBeOfType(column="created_at", type_="datetime"),
         gxe.ExpectColumnValuesToBeBetween(column="created_at", min_value=look.window.start, max_value=look.window.end),
     ]
 
@@ -139,6 +148,23 @@ def _drift(look: Look) -> Rows:
 
 def _expect_of_drift(gxe: Any, look: Look, _rows: Rows) -> "list[Expectation]":
     return [gxe.ExpectColumnValuesToBeBetween(column="stability_index", min_value=0, max_value=look.policy.most_drift)]
+
+
+def _of(relation: Relation, description: str, *, of_each_dialer: bool = True) -> Suite:
+    def read(look: Look) -> Rows:
+        return look.rows.relation(
+            relation.name,
+            relation.columns,
+            instance=look.instance,
+            window=look.window,
+            instants=relation.instants,
+            most=look.policy.most_rows,
+        )
+
+    def expect(gxe: Any, look: Look, rows: Rows) -> "list[Expectation]":
+        return relation.expectations(gxe, rows, look.policy.mostly)
+
+    return Suite(f"{relation.name}_meet_expectations", description, of_each_dialer, read, expect)
 
 
 SUITES = (
@@ -163,6 +189,16 @@ SUITES = (
         "leads_meet_expectations",
         "Leads created on the day have unique 13-digit ids, phones and times. If not: the page names the column and shows values",
         *(False, _leads, _expect_of_leads),
+    ),
+    _of(STATUSES, "The dialer's statuses have keys, widths and flags, and the stock ones are there. If not: the page says which"),
+    _of(CAMPAIGNS, "Campaigns have unique ids and names, once Brain mirrors them. If not: the page names column and values"),
+    _of(LISTS, "Lists have unique numbers and a campaign, once Brain mirrors them. If not: the page names column and values"),
+    _of(CALLER_IDS, "Caller IDs are numbers, once each, once Brain mirrors them. If not: the page names column and values"),
+    _of(
+        PURCHASES,
+        "Purchases of the day have a known status, an amount and a currency, once networks are synced. If not: the page names "
+        "column and values",
+        of_each_dialer=False,
     ),
 )
 """Every suite there is. One for another table needs a reader of its rows and what is expected of them, and nothing else."""

@@ -7,8 +7,8 @@ one look are a folder of their own; a context kept on disk would read every earl
 """
 
 import shutil
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,7 +19,9 @@ from sqlalchemy import Engine
 from vici_brain.domain.expectation_policy import ExpectationPolicy
 from vici_brain.domain.windows import Window
 from vici_brain.errors import ConfigurationError
+from vici_brain.orchestration.data_docs import Line, keep_to_this_host, write_list
 from vici_brain.orchestration.expectation_suites import SUITES, Look, Suite
+from vici_brain.orchestration.page_server import page_link
 from vici_brain.orchestration.reporting import as_value
 from vici_brain.orchestration.resources import Connections
 
@@ -52,6 +54,8 @@ class SuiteResult:
     is_cut: bool
     expectations: int
     broken: tuple[Broken, ...]
+    is_absent: bool = False
+    """Brain has no such relation, so nothing was looked at."""
 
     @property
     def passed(self) -> bool:
@@ -68,6 +72,8 @@ class ExpectationRun:
     results: tuple[SuiteResult, ...]
     docs: Path
     """The index of the pages."""
+    url: str | None = None
+    """Their address, where they are served."""
 
     @property
     def passed(self) -> bool:
@@ -92,9 +98,10 @@ def check_expectations(connections: Connections, window: Window, only: Sequence[
         for suite, instance in suites_of([dialer.name for dialer in settings.dialers])
         if only is None or check_name(suite, instance) in only
     ]
-    return run_suites(
+    run = run_suites(
         connections.brain, wanted, window, settings.expectations, now=connections.clock(), folder=settings.home / "expectations"
     )
+    return replace(run, url=page_link(settings.pages_url, settings.home, run.docs))
 
 
 def run_suites(
@@ -110,9 +117,23 @@ def run_suites(
         looks = [(suite, Look(engine, instance, window, policy, now)) for suite, instance in wanted]
         results = tuple(_validated(context, suite, look) for suite, look in looks)
         context.build_data_docs(site_names=[_SITE])
+        keep_to_this_host(place)
+        write_list(place, f"What is expected of {window}", [_line(result) for result in results])
     except OSError as error:
         raise ConfigurationError(f"the pages of expectations cannot be written to {place}: {error.strerror}") from error
     return ExpectationRun(window, results, place / "index.html")
+
+
+def _line(result: SuiteResult) -> Line:
+    told = "not there yet" if result.is_absent else f"{len(result.broken)} not met" if result.broken else "met"
+    return Line(
+        result.name,
+        result.suite.description,
+        result.rows,
+        result.expectations,
+        told,
+        failed=None if result.is_absent else bool(result.broken),
+    )
 
 
 def _make_room(folder: Path, before: datetime) -> None:
@@ -146,6 +167,8 @@ def _validated(context: "EphemeralDataContext", suite: Suite, look: Look) -> Sui
     import pandas as pd  # noqa: PLC0415
 
     name, rows = check_name(suite, look.instance), suite.read(look)
+    if rows.is_absent:
+        return SuiteResult(suite, look.instance, 0, is_cut=False, expectations=0, broken=(), is_absent=True)
     # As objects: pandas would make floats of whole numbers that may be missing.
     frame = pd.DataFrame(list(rows.rows), columns=list(rows.columns), dtype=object)
     expected = context.suites.add(gx.ExpectationSuite(name=name, expectations=suite.expect(gxe, look, rows)))
@@ -164,9 +187,16 @@ def _broken(found: "ExpectationSuiteValidationResult") -> Iterator[Broken]:
         column = asked.get("column") or ", ".join(asked.get("column_list", []))
         unexpected, percent = each.result.get("unexpected_count") or 0, each.result.get("unexpected_percent") or 0.0
         sample = [str(value)[:60] for value in each.result.get("partial_unexpected_list") or []][:_SAMPLE]
-        if not each.result and each.exception_info:
-            sample = [str(each.exception_info)[:200]]
+        if raised := _raised(each.exception_info or {}):
+            sample = [raised[:200]]
         yield Broken(kind, str(column), int(unexpected), round(float(percent), 3), tuple(sample))
+
+
+def _raised(told: Mapping[str, Any]) -> str:
+    """What an expectation that could not be asked ended with; it tells this itself, or for each of its metrics."""
+    if told.get("raised_exception"):
+        return str(told.get("exception_message"))
+    return next((said for each in told.values() if isinstance(each, dict) and (said := _raised(each))), "")
 
 
 def metadata_of(result: SuiteResult, run: ExpectationRun) -> dict[str, dg.MetadataValue[Any]]:
@@ -177,7 +207,9 @@ def metadata_of(result: SuiteResult, run: ExpectationRun) -> dict[str, dg.Metada
         "newest_rows_only": as_value(result.is_cut),
         "expectations": as_value(result.expectations),
         "not_met": as_value(len(result.broken)),
-        # A path to copy, not a link: no browser follows file:// from a page that came over http.
+        **({"absent": as_value("Brain has no such relation yet: nothing was looked at")} if result.is_absent else {}),
+        # A path to copy too: no browser follows file:// from a page that came over http.
+        **({"data_docs_page": dg.MetadataValue.url(run.url)} if run.url else {}),
         "data_docs": dg.MetadataValue.path(str(run.docs)),
     }
     if result.broken:

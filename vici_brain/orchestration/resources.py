@@ -7,7 +7,9 @@ fields, so settings that were loaded once, and a test's clock, could not be hand
 """
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any
 
 import dagster as dg
 from sqlalchemy import Engine
@@ -48,10 +50,12 @@ class Connections:
         """Of whatever ``key`` names; every run and tick of any process sees the same."""
         return self.settings.breaker(self.brain, key, self.clock)
 
-    def syncing(self, instance: str, on_slice: Callable[[SliceDone], None] = lambda _: None) -> Syncing:
-        """Everything a sync of ``instance`` needs."""
+    def syncing(self, instance: str, on_slice: Callable[[SliceDone], None] = lambda _: None, **policy: Any) -> Syncing:
+        """Everything a sync of ``instance`` needs; ``policy`` are fields of its ReadPolicy that are otherwise this time."""
+        dialer = self.dialer(instance)
+        dialer.policy = replace(dialer.policy, **policy)
         return Syncing(
-            self.dialer(instance),
+            dialer,
             self.brain,
             self.clock,
             self.settings.slow_sync_seconds,
