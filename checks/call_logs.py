@@ -20,7 +20,7 @@ from vici_brain.orchestration.partitions import window_of_tags
 from vici_brain.orchestration.reporting import as_failures, as_value
 from vici_brain.orchestration.resources import Connections
 from vici_brain.settings import Settings
-from vici_brain.vici.call_reader import CALL_TABLES
+from vici_brain.vici.call_tables import CALL_TABLES
 
 
 def call_checks(instance: str, settings: Settings) -> dg.AssetChecksDefinition:

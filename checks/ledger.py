@@ -18,7 +18,7 @@ from vici_brain.orchestration.asset_keys import InstanceNames
 from vici_brain.orchestration.reporting import as_failures
 from vici_brain.orchestration.resources import Connections
 from vici_brain.settings import Settings
-from vici_brain.vici.call_reader import CALL_TABLES
+from vici_brain.vici.call_tables import CALL_TABLES
 
 UNREAD, UNPROVEN, CLOCK = "no_partition_left_failed", "nothing_unproven_past_due", "clock_and_zone_agree"
 _DESCRIPTIONS = {

@@ -19,7 +19,7 @@ from vici_brain.orchestration.asset_keys import SHOW_TAG, InstanceNames
 from vici_brain.orchestration.partitions import RANGE_TAGS, key_of, window_of_tags
 from vici_brain.orchestration.resources import Connections
 from vici_brain.settings import Settings
-from vici_brain.vici.call_reader import CALL_TABLES
+from vici_brain.vici.call_tables import CALL_TABLES
 
 GAP_TAG = "vici_brain/gap"
 AT_ONCE = 2

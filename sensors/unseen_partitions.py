@@ -19,7 +19,7 @@ from vici_brain.orchestration.automation import is_unfinished
 from vici_brain.orchestration.partitions import RANGE_TAGS, key_of
 from vici_brain.orchestration.resources import Connections
 from vici_brain.settings import Settings
-from vici_brain.vici.call_reader import CALL_TABLES
+from vici_brain.vici.call_tables import CALL_TABLES
 
 # A tick and its retries have shown themselves by then; later than that nobody else will.
 _SETTLED = 12 * BUCKET

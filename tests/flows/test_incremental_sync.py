@@ -14,7 +14,7 @@ from vici_brain.domain.windows import Window
 from vici_brain.errors import BusyError
 from vici_brain.flows.match_calls import rematch_orphans
 from vici_brain.flows.sync_calls import fetch_history, sync_incremental
-from vici_brain.vici.call_reader import CALL_TABLES
+from vici_brain.vici.call_tables import CALL_TABLES
 
 pytestmark = pytest.mark.mariadb
 TABLES = [table.name for table in CALL_TABLES]

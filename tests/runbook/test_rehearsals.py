@@ -28,7 +28,7 @@ from vici_brain.flows.prove_calls import reconcile
 from vici_brain.flows.sync_calls import fetch_history, sync_incremental
 from vici_brain.flows.watch_consistency import sweep
 from vici_brain.settings import PROJECT
-from vici_brain.vici.call_reader import CALL_TABLES
+from vici_brain.vici.call_tables import CALL_TABLES
 from vici_brain.vici.dialer import Dialer
 
 RUNBOOK = (PROJECT / "docs" / "runbook.md").read_text()

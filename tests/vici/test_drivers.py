@@ -11,7 +11,7 @@ from test_pages import rows_of
 
 from vici_brain.domain.windows import Window
 from vici_brain.errors import ConfigurationError
-from vici_brain.vici.call_reader import CALL_TABLES
+from vici_brain.vici.call_tables import CALL_TABLES
 from vici_brain.vici.connect import ReadPolicy
 from vici_brain.vici.dialer import Dialer
 

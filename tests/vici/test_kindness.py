@@ -13,7 +13,8 @@ from sqlalchemy.exc import DBAPIError
 from vici_brain.domain.windows import Window
 from vici_brain.errors import RetriableError
 from vici_brain.vici import call_reader, schema
-from vici_brain.vici.call_reader import CALL_TABLES, Bounds, Cursor, Extent, Form
+from vici_brain.vici.call_reader import Cursor, Extent, Form
+from vici_brain.vici.call_tables import CALL_TABLES, Bounds
 from vici_brain.vici.connect import ReadPolicy, dialer_errors, session_rules
 
 pytestmark = pytest.mark.mariadb

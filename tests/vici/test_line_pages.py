@@ -14,7 +14,8 @@ from vici_brain.domain import call_lines
 from vici_brain.domain.windows import Window
 from vici_brain.flows.read_calls import read_calls, read_slice
 from vici_brain.vici import call_reader
-from vici_brain.vici.call_reader import CALL_TABLES, Bounds, cut
+from vici_brain.vici.call_reader import cut
+from vici_brain.vici.call_tables import CALL_TABLES, Bounds
 from vici_brain.vici.dialer import DialerSession, LinePage, Page
 
 pytestmark = pytest.mark.mariadb

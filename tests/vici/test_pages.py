@@ -13,7 +13,7 @@ from sqlalchemy import make_url
 from vici_brain.domain.call_lines import fields, lines
 from vici_brain.domain.call_rows import COLUMNS, Raw, clean
 from vici_brain.domain.windows import Window
-from vici_brain.vici.call_reader import CALL_TABLES, CallTable
+from vici_brain.vici.call_tables import CALL_TABLES, CallTable
 from vici_brain.vici.dialer import LinePage, Page
 
 OUTBOUND, INBOUND = CALL_TABLES

@@ -14,8 +14,8 @@ from sqlalchemy.exc import OperationalError
 from vici_brain.domain.call_lines import fields
 from vici_brain.domain.windows import Window
 from vici_brain.errors import ConfigurationError, RetriableError, ViciBrainError
-from vici_brain.vici import call_reader, schema
-from vici_brain.vici.call_reader import CALL_TABLES
+from vici_brain.vici import schema
+from vici_brain.vici.call_tables import CALL_TABLES, required_columns
 from vici_brain.vici.connect import explain
 from vici_brain.vici.dialer import Dialer, LinePage
 
@@ -169,7 +169,7 @@ def test_a_right_to_some_columns_only_is_told_from_a_right_to_the_table(site: Ex
 
 def test_every_required_column_is_one_that_the_reader_selects() -> None:
     for table in CALL_TABLES:
-        assert {table.key, "call_date", "start_epoch", "status", "term_reason"} <= call_reader.required_columns()[table.name]
+        assert {table.key, "call_date", "start_epoch", "status", "term_reason"} <= required_columns()[table.name]
 
 
 def test_a_dialer_of_another_zone_is_refused_by_what_its_calls_say(site: Exchange) -> None:

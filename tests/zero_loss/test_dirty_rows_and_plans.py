@@ -12,8 +12,8 @@ from sqlalchemy.dialects import mysql
 
 from vici_brain.domain.proof import pieces
 from vici_brain.domain.windows import Window
-from vici_brain.vici.call_reader import CALL_TABLES, CallTable
-from vici_brain.vici.proof_reader import bucket_sums, first_and_last, keys_present, odd_rows, regular_rows
+from vici_brain.vici.call_tables import CALL_TABLES, CallTable
+from vici_brain.vici.proof_statements import bucket_sums, first_and_last, keys_present, odd_rows, regular_rows
 
 pytestmark = pytest.mark.mariadb
 

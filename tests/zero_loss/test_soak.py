@@ -23,7 +23,7 @@ from vici_brain.brain.troubles import Watched, troubles
 from vici_brain.domain.alert_policy import AlertPolicy
 from vici_brain.domain.windows import BUCKET, floor_to
 from vici_brain.errors import ConfigurationError
-from vici_brain.vici.call_reader import CALL_TABLES
+from vici_brain.vici.call_tables import CALL_TABLES
 from vici_brain.vici.schema import vicidial_log
 
 pytestmark = pytest.mark.mariadb

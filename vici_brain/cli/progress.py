@@ -12,7 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from vici_brain.domain.windows import Window
 from vici_brain.flows.read_calls import SliceDone
 from vici_brain.flows.syncing import SliceProven
-from vici_brain.vici.call_reader import CALL_TABLES
+from vici_brain.vici.call_tables import CALL_TABLES
 
 
 class HistoryBar:

@@ -14,7 +14,7 @@ from vici_brain.brain.recent_calls import Subject, forbidding_calls, newest_call
 from vici_brain.brain.restrictions import forbidden_leads, forbidden_numbers
 from vici_brain.domain.identifiers import normalised_phone
 from vici_brain.domain.recent_calls import Evidence, LastCall, Verdict, judge, national_number
-from vici_brain.vici.call_reader import CALL_TABLES
+from vici_brain.vici.call_tables import CALL_TABLES
 from vici_brain.vici.lead_lookup import LeadLookup
 
 

@@ -24,7 +24,7 @@ from vici_brain.domain.windows import BUCKET, Window, floor_to
 from vici_brain.flows.match_calls import match_window
 from vici_brain.flows.read_calls import SHORTEST, next_length, read_slice
 from vici_brain.flows.syncing import SliceProven, Syncing, window_of
-from vici_brain.vici.call_reader import CALL_TABLES, CallTable
+from vici_brain.vici.call_tables import CALL_TABLES, CallTable
 from vici_brain.vici.dialer import Dialer, DialerSession
 from vici_brain.vici.proof_reader import SourceSums
 

@@ -20,7 +20,7 @@ from vici_brain.domain.call_rows import clean
 from vici_brain.domain.statuses import CallStatus
 from vici_brain.domain.windows import OVERLAP, Window, floor_to
 from vici_brain.errors import RetriableError
-from vici_brain.vici.call_reader import CALL_TABLES, CallTable
+from vici_brain.vici.call_tables import CALL_TABLES, CallTable
 from vici_brain.vici.dialer import Dialer, DialerSession, LinePage, Page
 
 SHORTEST, LONGEST = timedelta(hours=1), timedelta(days=1)

@@ -18,7 +18,7 @@ from vici_brain.domain.call_report import InstanceDay, anomalies
 from vici_brain.domain.call_report_page import summary, title
 from vici_brain.domain.report_policy import ReportPolicy
 from vici_brain.errors import ConfigurationError
-from vici_brain.vici.call_reader import CALL_TABLES
+from vici_brain.vici.call_tables import CALL_TABLES
 
 KIND = "daily_call_report"
 

@@ -29,7 +29,7 @@ from vici_brain.flows.match_calls import WindowMatch, match_window
 from vici_brain.flows.prove_calls import ProofResult, noted, prove_calls
 from vici_brain.flows.read_calls import ReadResult, read_calls
 from vici_brain.flows.syncing import Syncing, window_of
-from vici_brain.vici.call_reader import CALL_TABLES, CallTable
+from vici_brain.vici.call_tables import CALL_TABLES, CallTable
 
 FIRST_LOOK_BACK = timedelta(minutes=10)
 BATCH = timedelta(days=7)

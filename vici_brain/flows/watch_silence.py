@@ -15,7 +15,7 @@ from vici_brain.brain.alerts import DialerAlert, DialerAlerts
 from vici_brain.brain.ledger import Ledger
 from vici_brain.domain.silence import DIALER, Verdict, change, judge
 from vici_brain.domain.windows import BUCKET, floor_to
-from vici_brain.vici.call_reader import CALL_TABLES
+from vici_brain.vici.call_tables import CALL_TABLES
 
 # The watch comes by every quarter of an hour; an outage of exactly an hour shows only at the right five minutes.
 _MARKS = 3

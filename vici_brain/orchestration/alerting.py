@@ -23,7 +23,7 @@ from vici_brain.orchestration.alert_sources import failed_runs, red_checks
 from vici_brain.orchestration.asset_keys import OUTGOING_MESSAGES
 from vici_brain.orchestration.reporting import as_value
 from vici_brain.orchestration.resources import Connections
-from vici_brain.vici.call_reader import CALL_TABLES
+from vici_brain.vici.call_tables import CALL_TABLES
 
 CHECK = "alerts_reach_people"
 # Their matters come from Brain itself, sooner and with figures.

@@ -24,7 +24,7 @@ from vici_brain.flows.syncing import Syncing
 from vici_brain.orchestration.asset_keys import InstanceNames
 from vici_brain.orchestration.local import dagster_instance
 from vici_brain.settings import DialerSettings, Settings, load_settings
-from vici_brain.vici.call_reader import CALL_TABLES
+from vici_brain.vici.call_tables import CALL_TABLES
 
 _LATE_LEADS = timedelta(days=2)
 _NO_TIME = 100_000_000  # closer rows may hold a year as start_epoch

@@ -21,7 +21,7 @@ from vici_brain.domain.expectation_policy import ExpectationPolicy
 from vici_brain.domain.statuses import PREFIXES_WITHOUT_ROW, WITHOUT_ROW
 from vici_brain.domain.windows import Window
 from vici_brain.orchestration.relation_suites import CALLER_IDS, CAMPAIGNS, LISTS, PURCHASES, STATUSES, Relation
-from vici_brain.vici.call_reader import CALL_TABLES
+from vici_brain.vici.call_tables import CALL_TABLES
 
 if TYPE_CHECKING:
     from great_expectations.expectations.expectation import Expectation

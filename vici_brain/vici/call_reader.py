@@ -1,20 +1,17 @@
-"""The statements that read calls: which columns, in which order, over which index.
+"""The statements that read calls: which of them make a page, in which order, over which index.
 
 Belongs here: SELECTs on the call tables and their archives. Does not: connections (connect), windows and retries (flows), nor
 what a value means (domain/call_rows).
 
 Every SELECT walks the index on call_date with half-open bounds, at most a page at a time in the order (call_date, key), and never
-filters on an unindexed column first. The lead's code and the caller ID come by scalar sub-selects over primary keys and
-the key on caller_code, because a join would repeat a call whenever one of these tables holds two rows for it.
+filters on an unindexed column first.
 """
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import cache
 from typing import Any, Protocol
-from zoneinfo import ZoneInfo
 
 from sqlalchemy import (
     ColumnElement,
@@ -25,9 +22,7 @@ from sqlalchemy import (
     bindparam,
     cast,
     func,
-    literal,
     literal_column,
-    null,
     or_,
     select,
     type_coerce,
@@ -36,59 +31,14 @@ from sqlalchemy.dialects.mysql import BINARY
 from sqlalchemy.types import NullType
 
 from vici_brain.domain import call_lines
-from vici_brain.domain.call_rows import COLUMNS
-from vici_brain.domain.windows import Window
 from vici_brain.vici import schema
+from vici_brain.vici.call_columns import calls_of, values_of
+from vici_brain.vici.call_tables import Bounds, CallTable, as_text, not_live, shown_date, wall_text
 from vici_brain.vici.questions import Question, number, wall
 
 # A year no dialer has lived in: what sorts before it is a zero date.
 FIRST_DATE = "1000-01-01 00:00:00"
 _FIRST_EPOCH = 946_684_800
-_SEPARATOR = "\x1f"
-_NULL_MARK = "\\N"
-# Columns of a call that ViciDial's own export scripts flip; a change in them is no change of the call.
-_NOT_REPLICATED = frozenset({"processed", "xfercallid", "agent_only", "queue_position"})
-_RENAMED = {"vici_lead_id": "lead_id", "agent_user": "user"}
-_CALLER_IDS = (
-    (schema.vicidial_log_extended, schema.vicidial_dial_cid_log),
-    (schema.vicidial_log_extended_archive, schema.vicidial_dial_cid_log_archive),
-)
-_CID_SLACK = timedelta(minutes=10)
-
-
-@dataclass(frozen=True, slots=True)
-class CallTable:
-    """One table of calls with its archive, its key, and the tables that know its caller IDs."""
-
-    live: Table
-    archive: Table
-    key: str
-    outbound: bool
-
-    @property
-    def name(self) -> str:
-        return self.live.name
-
-    def source(self, *, archive: bool) -> Table:
-        return self.archive if archive else self.live
-
-
-CALL_TABLES = (
-    CallTable(schema.vicidial_log, schema.vicidial_log_archive, "uniqueid", outbound=True),
-    CallTable(schema.vicidial_closer_log, schema.vicidial_closer_log_archive, "closecallid", outbound=False),
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Bounds:
-    """A window as a dialer's rows tell time: naive wall time and UTC seconds, both half-open."""
-
-    walls: tuple[datetime, datetime]
-    epochs: tuple[int, int]
-
-    @classmethod
-    def of(cls, window: Window, zone: ZoneInfo) -> "Bounds":
-        return cls(window.wall_bounds(zone), (math.floor(window.start.timestamp()), math.ceil(window.end.timestamp())))
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +78,7 @@ class PageQuestion(Protocol):
 def page_of_window(table: CallTable, present: frozenset[str], extent: Extent, form: Form) -> Question:
     """The next calls by their call_date."""
     bounds, after = extent.bounds, extent.after
-    values = _values(bounds, present, table) | {"low": wall_text(bounds.walls[0]), "high": wall_text(bounds.walls[1])}
+    values = values_of(bounds, present, table) | {"low": wall_text(bounds.walls[0]), "high": wall_text(bounds.walls[1])}
     if after is not None:
         values |= {"low": after.call_date or values["low"], "after": after.key}
     return Question(_window_statement(table, present, form, follows=after is not None), values | {"most": extent.limit})
@@ -138,9 +88,9 @@ def page_of_window(table: CallTable, present: frozenset[str], extent: Extent, fo
 def _window_statement(table: CallTable, present: frozenset[str], form: Form, *, follows: bool) -> Select[*tuple[Any, ...]]:
     source = table.source(archive=form.archive)
     date, key = source.c.call_date, source.c[table.key]
-    statement = _select(table, source, present).where(_text(date) >= wall("low"), _text(date) < wall("high"))
+    statement = calls_of(table, source, present).where(as_text(date) >= wall("low"), as_text(date) < wall("high"))
     if follows:
-        statement = statement.where(or_(_text(date) > wall("low"), key > bindparam("after", type_=key.type)))
+        statement = statement.where(or_(as_text(date) > wall("low"), key > bindparam("after", type_=key.type)))
     return _shaped(statement, table, form, date, key)
 
 
@@ -151,7 +101,7 @@ def page_of_undated(table: CallTable, present: frozenset[str], extent: Extent, f
     """
     bounds, after = extent.bounds, extent.after
     spans = partial_spans(bounds)
-    values = _values(bounds, present, table) | undated_values(bounds) | {"most": extent.limit}
+    values = values_of(bounds, present, table) | undated_values(bounds) | {"most": extent.limit}
     if after is not None:
         values |= {"after": after.key}
     return Question(_undated_statement(table, present, form, len(spans), follows=after is not None), values)
@@ -163,7 +113,7 @@ def _undated_statement(
 ) -> Select[*tuple[Any, ...]]:
     source = table.source(archive=form.archive)
     key = source.c[table.key]
-    statement = _select(table, source, present).where(undated(source, spans))
+    statement = calls_of(table, source, present).where(undated(source, spans))
     if follows:
         statement = statement.where(key > bindparam("after", type_=key.type))
     return _shaped(statement, table, form, key)
@@ -174,7 +124,7 @@ def undated(source: Table, spans: int) -> ColumnElement[bool]:
 
     NULL and zero stand at the low end of the index on call_date; a date with day or month 0 stands before its month or its year.
     """
-    date, epoch = _text(source.c.call_date), source.c.start_epoch
+    date, epoch = as_text(source.c.call_date), source.c.start_epoch
     partial = [and_(date >= wall(f"partial_low_{n}"), date < wall(f"partial_high_{n}")) for n in range(spans)]
     return and_(
         or_(source.c.call_date.is_(None), date < FIRST_DATE, *partial),
@@ -223,7 +173,7 @@ def calls_per_hour(table: CallTable, bounds: Bounds, *, archive: bool) -> Questi
 @cache
 def _hours_statement(source: Table) -> Select[*tuple[Any, ...]]:
     hour = func.substr(cast(source.c.call_date, String), 1, len("2026-01-01 00"))
-    date = _text(source.c.call_date)
+    date = as_text(source.c.call_date)
     return select(hour, func.count()).where(date >= wall("low"), date < wall("high")).group_by(hour).order_by(hour)
 
 
@@ -252,114 +202,8 @@ def newest_calls(since: datetime) -> Question:
 def _newest_statement() -> Select[*tuple[Any, ...]]:
     table = schema.vicidial_log
     return (
-        select(_shown_date(table.c.call_date), type_coerce(table.c.start_epoch, NullType()))
-        .where(_text(table.c.call_date) >= wall("since"))
+        select(shown_date(table.c.call_date), type_coerce(table.c.start_epoch, NullType()))
+        .where(as_text(table.c.call_date) >= wall("since"))
         .order_by(table.c.call_date.desc())
         .limit(25)
     )
-
-
-def _select(table: CallTable, source: Table, present: frozenset[str]) -> Select[*tuple[Any, ...]]:
-    computed: dict[str, ColumnElement[Any]] = {
-        "source_key": source.c[table.key],
-        "call_date": _shown_date(source.c.call_date),
-        "row_crc": row_crc(source),
-        "vendor_lead_code": _vendor_lead_code(source, present),
-        "outbound_cid": _outbound_cid(source, present) if table.outbound else null(),
-    }
-    columns = [
-        type_coerce(computed[name] if name in computed else _column(source, name), NullType()).label(name) for name in COLUMNS
-    ]
-    return select(*columns)
-
-
-def _column(source: Table, name: str) -> ColumnElement[Any]:
-    column = source.c.get(_RENAMED.get(name, name))
-    return null() if column is None else column
-
-
-@cache
-def row_crc(source: Table) -> ColumnElement[int]:
-    """CRC32 of the replicated columns, by the dialer's database: equal sums on both sides prove equal contents."""
-    parts: list[ColumnElement[str]] = [
-        func.coalesce(cast(column, String), _NULL_MARK)
-        for name, column in sorted(source.c.items())
-        if name not in _NOT_REPLICATED
-    ]
-    return func.crc32(func.concat_ws(literal(_SEPARATOR), *parts))
-
-
-def _vendor_lead_code(source: Table, present: frozenset[str]) -> ColumnElement[Any]:
-    leads = [schema.vicidial_list, schema.vicidial_list_archive]
-    found = [
-        select(lead.c.vendor_lead_code).where(lead.c.lead_id == source.c.lead_id).scalar_subquery()
-        for lead in leads
-        if lead.name in present
-    ]
-    return func.coalesce(*found, null()) if found else null()
-
-
-def _outbound_cid(source: Table, present: frozenset[str]) -> ColumnElement[Any]:
-    """Uniqueid (+ lead) → caller_code → caller ID. Codes recur after years, so only those of the window's time are asked."""
-    found = [
-        select(_newest(cid))
-        .select_from(extended.join(cid, cid.c.caller_code == extended.c.caller_code))
-        .where(
-            extended.c.uniqueid == source.c.uniqueid,
-            extended.c.lead_id == source.c.lead_id,
-            _text(cid.c.call_date) >= wall("first_cid"),
-            _text(cid.c.call_date) < wall("beyond_cid"),
-        )
-        .scalar_subquery()
-        for extended, cid in _known_cids(present)
-    ]
-    return func.coalesce(*found, null()) if found else null()
-
-
-def _known_cids(present: frozenset[str]) -> list[tuple[Table, Table]]:
-    return [pair for pair in _CALLER_IDS if {table.name for table in pair} <= present]
-
-
-def _values(bounds: Bounds, present: frozenset[str], table: CallTable) -> dict[str, object]:
-    """What every page binds: when the caller IDs of its calls were chosen."""
-    if not table.outbound or not _known_cids(present):
-        return {}
-    first, beyond = bounds.walls[0] - _CID_SLACK, bounds.walls[1] + _CID_SLACK
-    return {"first_cid": wall_text(first), "beyond_cid": wall_text(beyond)}
-
-
-def _newest(cid: Table) -> ColumnElement[Any]:
-    """The caller ID of the newest row, as an aggregate: to order them, MariaDB makes and sorts a table for every call."""
-    date = cast(cid.c.call_date, String(19))
-    return func.substr(func.max(func.concat_ws("", date, cid.c.outbound_cid)), 20)
-
-
-def not_live(statement: Select[*tuple[Any, ...]], table: CallTable, *, archive: bool) -> Select[Any]:
-    """An archive copy may be stale: it counts only where the live table has no such key (looked up in its primary key)."""
-    if not archive:
-        return statement
-    live = table.live.alias("live")
-    twin = select(literal(1)).where(live.c[table.key] == table.archive.c[table.key]).correlate(table.archive)
-    return statement.where(~twin.exists())
-
-
-def _text(column: ColumnElement[Any]) -> ColumnElement[str]:
-    """The column compared with text as it stands: no driver conversion, and the index on it stays usable."""
-    return type_coerce(column, String)
-
-
-def _shown_date(column: ColumnElement[Any]) -> ColumnElement[str]:
-    """Text as the database prints it: drivers differ on zero and partial dates, text does not."""
-    return cast(column, String)
-
-
-def wall_text(moment: datetime) -> str:
-    """A naive moment as the dialer writes it."""
-    return moment.strftime("%Y-%m-%d %H:%M:%S")
-
-
-def required_columns(tables: Sequence[CallTable] = CALL_TABLES) -> dict[str, frozenset[str]]:
-    """Columns without which calls cannot be read, by table."""
-    needed = {table.name: frozenset(table.live.c.keys()) - _NOT_REPLICATED for table in tables}
-    needed["vicidial_list"] = frozenset({"lead_id", "vendor_lead_code"})
-    return needed

@@ -4,11 +4,10 @@ Belongs here: the order of questions in one session. Does not: statements (call_
 verdicts (domain).
 """
 
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -18,12 +17,14 @@ from sqlalchemy.exc import DBAPIError
 
 from vici_brain.domain import call_lines
 from vici_brain.domain.call_rows import Raw
-from vici_brain.domain.dialer_clock import ClockSignals, ClockVerdict, judge
+from vici_brain.domain.dialer_clock import ClockVerdict, judge
 from vici_brain.domain.statuses import FLAGS, CallStatus
 from vici_brain.domain.windows import Window
 from vici_brain.errors import ConfigurationError, RetriableError
 from vici_brain.vici import call_reader, replication, schema
-from vici_brain.vici.call_reader import Bounds, CallTable, Cursor, Extent, Form, PageQuestion
+from vici_brain.vici.call_reader import Cursor, Extent, Form, PageQuestion
+from vici_brain.vici.call_tables import Bounds, CallTable, required_columns
+from vici_brain.vici.clock_signals import database_utc, signals
 from vici_brain.vici.connect import ReadPolicy, dialer_errors, open_dialer, tolerant_text
 from vici_brain.vici.questions import Question
 
@@ -31,8 +32,6 @@ _COLUMNS = text(
     "SELECT table_name AS t, column_name AS c, data_type LIKE '%binary' OR data_type LIKE '%blob' AS b"
     " FROM information_schema.columns WHERE table_schema = database() AND table_name IN :names"
 ).bindparams(bindparam("names", expanding=True))
-_DAYS_OF_EVIDENCE = timedelta(days=14)
-_PLAUSIBLE = timedelta(hours=15)
 # Counting first costs one statement; it pays where it saves several.
 _MANY_SLICES = 4
 _STATUS_TABLES = (schema.vicidial_statuses, schema.vicidial_campaign_statuses)
@@ -102,7 +101,9 @@ class DialerSession:
         """Tables and columns there, zone and clock right, a replica that follows; raises an error naming what is not."""
         with dialer_errors(self.dialer.instance, self.dialer.engine):
             self.present = self._tables()
-            self.clock = judge(self._signals(our_utc), self.dialer.zone)
+            self.clock = judge(
+                signals(self._connection, self.dialer.zone, our_utc, has_servers="servers" in self.present), self.dialer.zone
+            )
         if self.clock.problems:
             raise ConfigurationError(f"{self.dialer.instance}: the dialer is refused, because " + "; ".join(self.clock.problems))
         with dialer_errors(self.dialer.instance, self.dialer.engine):
@@ -116,7 +117,7 @@ class DialerSession:
         """The instant by the dialer's own clock; on a replica, that up to which it shows the dialer."""
         with dialer_errors(self.dialer.instance, self.dialer.engine):
             self._follow()
-            return self._utc_now() - self.behind
+            return database_utc(self._connection) - self.behind
 
     def pages(self, table: CallTable, window: Window) -> Iterator[Page | LinePage]:
         """Every call of ``window``, page by page: live rows, then the archive's for keys not live; undated ones too.
@@ -221,7 +222,7 @@ class DialerSession:
             for table, column, is_binary in self._connection.execute(_COLUMNS, {"names": list(schema.metadata.tables)}):
                 seen.setdefault(str(table), set()).add(str(column))
                 self._writes_lines = self._writes_lines and not is_binary
-        for name, needed in call_reader.required_columns().items():
+        for name, needed in required_columns().items():
             where = f"{self.dialer.instance}: the dialer's table {name}"
             if name not in seen:
                 raise ConfigurationError(
@@ -232,12 +233,6 @@ class DialerSession:
                     f"{where} lacks {', '.join(absent)}: its schema is older or altered; upgrade it or add them"
                 )
         return frozenset(seen)
-
-    def _signals(self, our_utc: Callable[[], datetime]) -> ClockSignals:
-        before = our_utc()
-        dialer_utc = self._utc_now()
-        ours = before + (our_utc() - before) / 2
-        return ClockSignals(dialer_utc, ours, self._database_offset(), self._newest_call(dialer_utc), self._standard_offset())
 
     def _follow(self) -> None:
         """Asks a replica how far it is behind; raises RetriableError if it stands still."""
@@ -255,43 +250,6 @@ class DialerSession:
         if seen.notice:
             self.clock = replace(self.clock, warnings=(*self.clock.warnings, seen.notice))
         self._copies, self.behind = seen.is_copy, seen.behind
-
-    def _utc_now(self) -> datetime:
-        question = "SELECT strftime('%Y-%m-%d %H:%M:%f', 'now')" if self.is_sqlite else "SELECT CAST(UTC_TIMESTAMP(6) AS CHAR)"
-        return datetime.fromisoformat(str(self._connection.scalar(text(question)))).replace(tzinfo=UTC)
-
-    def _database_offset(self) -> timedelta | None:
-        if self.is_sqlite:
-            return None
-        seconds = self._connection.scalar(text("SELECT TIMESTAMPDIFF(SECOND, UTC_TIMESTAMP(), NOW())"))
-        return timedelta(seconds=int(seconds or 0))
-
-    def _newest_call(self, dialer_utc: datetime) -> tuple[datetime, int] | None:
-        """The offset most of the newest calls agree on; a single one may be dirty."""
-        since = dialer_utc.astimezone(self.dialer.zone).replace(tzinfo=None) - _DAYS_OF_EVIDENCE
-        calls = []
-        newest = call_reader.newest_calls(since)
-        for wall_text, epoch in self._connection.execute(newest.statement, dict(newest.values)):
-            try:
-                wall = datetime.fromisoformat(str(wall_text))
-                offset = wall - (datetime(1970, 1, 1) + timedelta(seconds=int(str(epoch))))  # noqa: DTZ001 - wall time
-            except (ValueError, OverflowError):
-                continue
-            if abs(offset) <= _PLAUSIBLE:
-                calls.append((round(offset / timedelta(minutes=15)), wall, int(str(epoch))))
-        if not calls:
-            return None
-        usual = Counter(offset for offset, _, _ in calls).most_common(1)[0][0]
-        return next((wall, epoch) for offset, wall, epoch in calls if offset == usual)
-
-    def _standard_offset(self) -> timedelta | None:
-        if "servers" not in self.present:
-            return None
-        said = self._connection.scalar(select(cast(schema.servers.c.local_gmt, String)).limit(1))
-        try:
-            return timedelta(hours=float(said)) if said else None
-        except ValueError:
-            return None
 
 
 def _storable(value: Raw) -> str:
