@@ -196,6 +196,7 @@ def _median(runs: list[Measured]) -> Measured:
     )
 
 
+_OTHERS = ("pipe", "ingestr", "sling", "dlt")
 _HEADER = ("what", "s", "rows/s", "CPU s client / MariaDB / PostgreSQL", "peak MiB", "of the pipe's speed")
 
 
@@ -221,6 +222,7 @@ def _page(medians: dict[str, Measured], data: Dataset, runs: int) -> str:
     rows = "\n".join(f"| {' | '.join(line)} |" for line in _lines(medians))
     with create_engine(data.vici_url).connect() as dialer, create_engine(data.brain_url()).connect() as brain:
         mariadb, postgres = dialer.scalar(text("SELECT version()")), brain.scalar(text("SHOW server_version"))
+        settings = ", ".join(f"{name} {brain.scalar(text(f'SHOW {name}'))}" for name in ("shared_buffers", "fsync"))
     machine = f"{os.cpu_count()} cores, {psutil.virtual_memory().total / 2**30:.0f} GiB, Python {platform.python_version()}"
     return (
         (Path(__file__).parent / "page.md")
@@ -230,7 +232,7 @@ def _page(medians: dict[str, Measured], data: Dataset, runs: int) -> str:
             rows=rows,
             runs=runs,
             machine=machine,
-            servers=f"MariaDB {mariadb} (MyISAM), PostgreSQL {postgres}",
+            servers=f"MariaDB {mariadb} (MyISAM), PostgreSQL {postgres} ({settings})",
             day=datetime.now(UTC).date(),
             header=" | ".join(_HEADER),
         )
@@ -241,9 +243,7 @@ def _plot(medians: dict[str, Measured]) -> bytes:
     figure, (axes,) = new_figure(8.5, 3.0)
     names = list(medians)[::-1]
     speeds = [medians[name].rows / medians[name].seconds / 1000 for name in names]
-    axes.barh(
-        names, speeds, color=[GREY if "pipe" in name or ":" in name.replace("first fetch:", "") else BLUE for name in names]
-    )
+    axes.barh(names, speeds, color=[GREY if any(other in name for other in _OTHERS) else BLUE for name in names])
     axes.set_xlabel("thousand rows a second")
     return as_svg(figure)
 
