@@ -65,8 +65,10 @@ def peers(folder: Path, vici_url: str, target_url: str, *, scratch: Path) -> lis
     if (folder / "bin" / "dlt").exists():
         script = Path(__file__).with_name("peer_dlt.py")
         pymysql = source.set(drivername="mysql+pymysql").render_as_string(hide_password=False)
+        # It insists on a password, even where the server asks for none.
+        with_password = make_url(target).set(password=make_url(target).password or "none").render_as_string(hide_password=False)
         settings = {"DLT_DATA_DIR": str(scratch), "RUNTIME__DLTHUB_TELEMETRY": "false", "LOAD__WORKERS": "2"}
-        found.append(Peer("dlt 1.31.0", [str(folder / "bin" / "python"), str(script), pymysql, target, VIEW], settings))
+        found.append(Peer("dlt 1.31.0", [str(folder / "bin" / "python"), str(script), pymysql, with_password, VIEW], settings))
     return found
 
 
