@@ -62,26 +62,23 @@ def _site(port: int) -> Iterator[None]:
 
 def _watched(instance: dg.DagsterInstance, count: int) -> Iterator[tuple[dg.RunRecord, float]]:
     """Runs of the five-minute job that began and ended well while we watched, with the CPU seconds of their processes."""
-    since, seen, cpu = datetime.now(UTC), set[str](), dict[str, float]()
+    since, seen, workers = datetime.now(UTC), set[str](), dict[int, tuple[float, float]]()
     while len(seen) < count:
-        for process in psutil.process_iter(["cmdline", "cpu_times"]):
-            said = " ".join(process.info["cmdline"] or ())
-            if "execute_run" in said and process.info["cpu_times"]:
-                times = process.info["cpu_times"]
-                for run_id in (each for each in _unfinished(instance) if each in said):
-                    cpu[run_id] = times.user + times.system
+        for process in psutil.process_iter(["cmdline", "cpu_times", "create_time"]):
+            if "spawn_main" in " ".join(process.info["cmdline"] or ()) and (times := process.info["cpu_times"]):
+                workers[process.pid] = (process.info["create_time"], times.user + times.system)
         wanted = dg.RunsFilter(job_name=NAMES.sync_job, statuses=[dg.DagsterRunStatus.SUCCESS], created_after=since)
         for record in instance.get_run_records(wanted):
-            run_id = record.dagster_run.run_id
-            if run_id not in seen:
-                seen.add(run_id)
-                yield record, cpu.get(run_id, 0.0)
-        sleep(0.2)
+            if record.dagster_run.run_id not in seen:
+                seen.add(record.dagster_run.run_id)
+                yield record, _cpu_of(record, workers)
+        sleep(0.1)
 
 
-def _unfinished(instance: dg.DagsterInstance) -> list[str]:
-    statuses = [dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED]
-    return [run.run_id for run in instance.get_runs(dg.RunsFilter(job_name=NAMES.sync_job, statuses=statuses))]
+def _cpu_of(run: dg.RunRecord, workers: dict[int, tuple[float, float]]) -> float:
+    """Of the process that the code server made for the run: the newest that began before the run did."""
+    began = [each for each in workers.values() if run.create_timestamp.timestamp() <= each[0] <= (run.start_time or 0.0)]
+    return max(began)[1] if began else float("nan")
 
 
 if __name__ == "__main__":

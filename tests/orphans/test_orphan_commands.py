@@ -136,7 +136,7 @@ def test_a_call_cannot_be_purged_between_being_found_by_a_merge_and_being_writte
 def test_sums_of_a_proof_still_walk_the_index_of_calls_by_time(brain: Engine) -> None:
     land(brain, [raw_row(NOON + timedelta(minutes=number), f"{number}.1") for number in range(3_000)])
     scope = Scope("vici", "vicidial_log", "America/New_York")
-    values = scope.over(Window(NOON, NOON + timedelta(minutes=30)))
+    values = scope.over(Window(NOON, NOON + timedelta(minutes=30))) | {"offset": 0}
     with brain.connect() as connection:
         connection.execute(text("ANALYZE vici_call_logs, purged_orphan_calls"))
         plan = "\n".join(connection.scalars(text("EXPLAIN " + load("brain_sums").text), values))
