@@ -13,7 +13,7 @@ from typing import LiteralString, cast
 
 import psycopg
 from psycopg import sql
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Connection, Engine, TextClause, text
 from sqlalchemy.exc import IntegrityError
 
 from vici_brain.brain.database import brain_errors
@@ -144,16 +144,17 @@ class Landing:
         """
         self._run(load("reopen_buckets_of_placed"))
         around = {"start": ledger.start, "end": ledger.end}
-        if self._connection.scalar(_REACHES_OUT, self._scope | around):
-            landed = self._connection.execute(_LAND_MISSING, self._scope).one()
-            return MergeCounts(read, landed.calls, matched=landed.matched)
-        try:
-            with self._connection.begin_nested():
-                landed = self._connection.execute(load("land_new_calls"), self._scope).one()
-        except IntegrityError as error:
-            if not isinstance(error.orig, psycopg.errors.UniqueViolation):
-                raise
-            landed = self._connection.execute(_LAND_MISSING, self._scope).one()
+        if not self._connection.scalar(_REACHES_OUT, self._scope | around):
+            try:
+                with self._connection.begin_nested():
+                    return self._landed(read, load("land_new_calls"))
+            except IntegrityError as error:
+                if not isinstance(error.orig, psycopg.errors.UniqueViolation):
+                    raise
+        return self._landed(read, _LAND_MISSING)
+
+    def _landed(self, read: int, statement: TextClause) -> MergeCounts:
+        landed = self._connection.execute(statement, self._scope).one()
         return MergeCounts(read, landed.calls, matched=landed.matched)
 
     def _merge_known(self, placed: int) -> MergeCounts:

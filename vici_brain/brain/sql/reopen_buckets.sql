@@ -9,10 +9,10 @@ WITH touched AS MATERIALIZED (
     WHERE moment IS NOT NULL
     ORDER BY 1
 ), locked AS (
-    SELECT proof.bucket_start, proof.state
+    SELECT proof.bucket_start
     FROM touched
     CROSS JOIN LATERAL (
-        SELECT bucket_start, state FROM call_log_proofs
+        SELECT bucket_start FROM call_log_proofs
         WHERE instance = :instance AND source_table = :source_table AND bucket_start = touched.bucket_start
         FOR UPDATE
     ) AS proof

@@ -2,10 +2,10 @@
 WITH touched AS MATERIALIZED (
     SELECT DISTINCT date_bin('5 minutes', called_at, 'epoch') AS bucket_start FROM placed_calls ORDER BY 1
 ), locked AS (
-    SELECT proof.bucket_start, proof.state
+    SELECT proof.bucket_start
     FROM touched
     CROSS JOIN LATERAL (
-        SELECT bucket_start, state FROM call_log_proofs
+        SELECT bucket_start FROM call_log_proofs
         WHERE instance = :instance AND source_table = :source_table AND bucket_start = touched.bucket_start
         FOR UPDATE
     ) AS proof
