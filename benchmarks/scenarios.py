@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import Engine, create_engine, make_url, text
 
 from benchmarks.dataset import WINDOW, ZONE
+from vici_brain.brain.call_indexes import made_afterwards
 from vici_brain.brain.calls import CallStore
 from vici_brain.brain.database import open_brain
 from vici_brain.brain.journal import SyncIdentity, peak_memory_mb
@@ -37,7 +38,8 @@ def _now() -> datetime:
 def land(sync: Syncing) -> None:
     """90 days into an empty Brain, read, merged and matched, but not proven: as much as a pipe does, and the matching."""
     calls = CallStore(sync.brain)
-    read = read_calls(sync.dialer, calls, WINDOW, clock=_now)
+    with made_afterwards(sync.brain):
+        read = read_calls(sync.dialer, calls, WINDOW, clock=_now)
     calls.refresh_statistics(read.counts.new)
     match_window(MatchStore(sync.brain), sync.dialer.instance, WINDOW)
 

@@ -48,7 +48,7 @@ def busy(brain: Engine) -> Iterator[Connection]:
         )
         connection.commit()
         connection.execute(text("ANALYZE"))
-        connection.execute(load("stage_calls"))
+        connection.execute(calls._staging("UTC"))
         for name in ("placed_calls", "arriving_calls"):
             connection.execute(text(f"CREATE TEMPORARY TABLE {name} (LIKE vici_call_logs) ON COMMIT DROP"))
         connection.execute(
@@ -116,10 +116,10 @@ PLANS: dict[str, tuple[object, dict[str, Any], set[str]]] = {
     ),
     "what is new, with its leads": (
         load("land_new_calls"),
-        {},
+        WINDOW,
         {"leads_external_lead_id_lookup", "leads_normalised_phone_lookup"},
     ),
-    "the buckets that new calls touch": (load("reopen_buckets_of_placed"), {}, {"call_log_proofs_pkey"}),
+    "whether a stretch is new": (calls._IS_FRESH, WINDOW, {"call_log_proofs_pkey", "vici_call_logs_called_at"}),
     "Brain's side of a proof": (load("brain_sums"), PROOF, {"vici_call_logs_called_at"}),
     "the irregular rows of a proof": (
         load("brain_odd_rows"),
@@ -164,12 +164,11 @@ def test_a_page_of_calls_read_again_is_looked_up_and_no_table_is_read_for_it(bus
     assert not [step for step in found if step[0] == "Seq Scan" and step[1] in LARGE]
 
 
-@pytest.mark.parametrize("name", ["reopen_buckets", "reopen_buckets_of_placed"])
-def test_touched_buckets_are_looked_up_in_a_ledger_of_which_nothing_is_known(busy: Connection, name: str) -> None:
+def test_touched_buckets_are_looked_up_in_a_ledger_of_which_nothing_is_known(busy: Connection) -> None:
     busy.execute(text("DELETE FROM pg_statistic WHERE starelid = 'call_log_proofs'::regclass"))
     busy.execute(text("UPDATE pg_class SET reltuples = -1, relpages = 0 WHERE oid = 'call_log_proofs'::regclass"))
     scope = {"instance": "vici", "source_table": "vicidial_log"}
-    said = busy.execute(text("EXPLAIN (FORMAT JSON) " + str(load(name))), scope).scalar_one()
+    said = busy.execute(text("EXPLAIN (FORMAT JSON) " + str(load("reopen_buckets"))), scope).scalar_one()
     (plan,) = json.loads(said) if isinstance(said, str) else said
     reads = [
         each

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Engine, make_url
 
-from vici_brain.brain.sql import load
+from vici_brain.brain.calls import _staging
 from vici_brain.domain.call_rows import COLUMNS, INTEGERS, clean
 
 BIG = 2**63
@@ -121,7 +121,7 @@ def test_cleaned_rows_keep_their_values_through_copy(brain: Engine) -> None:
     )
     url = make_url(brain.url).set(drivername="postgresql").render_as_string(hide_password=False)
     with psycopg.connect(url) as connection, connection.cursor() as cursor:
-        cursor.execute(str(load("stage_calls")).encode())
+        cursor.execute(str(_staging("UTC")).encode())
 
         @settings(derandomize=True, deadline=None, max_examples=100)
         @given(kept)

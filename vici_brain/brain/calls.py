@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import cache
 from typing import LiteralString, cast
 
 import psycopg
@@ -42,16 +43,14 @@ _IS_FRESH = text("""
     SELECT NOT EXISTS (
         SELECT FROM call_log_proofs
         WHERE instance = :instance AND source_table = :source_table AND bucket_start >= :start AND bucket_start < :end
+    ) AND NOT EXISTS (
+        SELECT FROM vici_call_logs
+        -- Said so that no index serves it: by the key the planner might walk through all calls of the table.
+        WHERE instance = :instance AND (source_table = :source_table) IS TRUE AND called_at >= :start AND called_at < :end
     ) AND NOT EXISTS (SELECT FROM purged_orphan_calls WHERE instance = :instance)
 """)
 _PREFER_LOOK_UPS = text("SELECT set_config('enable_hashjoin', 'off', true), set_config('enable_mergejoin', 'off', true)")
 _AS_BEFORE = text("SELECT set_config('enable_hashjoin', 'on', true), set_config('enable_mergejoin', 'on', true)")
-_REACHES_OUT = text("SELECT EXISTS (SELECT FROM placed_calls WHERE called_at < :start OR called_at >= :end)")
-_LAND_MISSING = text(
-    load("land_new_calls").text.replace(
-        "RETURNING lead_id", "ON CONFLICT (instance, source_table, source_key) DO NOTHING RETURNING lead_id"
-    )
-)
 _TIMELESS = "no usable time: neither call_date, start_epoch nor uniqueid holds one"
 _QUARANTINE = text("""
     INSERT INTO quarantined_call_logs AS kept
@@ -61,6 +60,12 @@ _QUARANTINE = text("""
     SET reasons = excluded.reasons, raw = excluded.raw, landed = excluded.landed, changed_at = excluded.changed_at
     WHERE (kept.reasons, kept.raw, kept.landed) IS DISTINCT FROM (excluded.reasons, excluded.raw, excluded.landed)
 """)
+
+
+@cache
+def _staging(zone: str) -> TextClause:
+    """The staging table of a dialer in ``zone``, which is part of how an instant is worked out."""
+    return text(load("stage_calls").text.replace(":zone", sql.Literal(zone).as_string()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,15 +125,20 @@ class Landing:
 
     def merge(self, ledger: Window | None) -> MergeCounts:
         """Merges what was staged; ``ledger`` names the whole buckets that this slice covered, ``None`` if it covered none."""
-        read = int(self._connection.scalar(text("SELECT count(DISTINCT source_key) FROM staged_calls")) or 0)
-        placed = self._run(load("place_calls"))
-        counts = self._land_new(read, ledger) if ledger and self._is_fresh(ledger) else MergeCounts(read)
-        if counts.new < placed:
-            counts += self._merge_known(placed - counts.new)
-        quarantined = self._quarantine(read - placed)
-        if ledger is not None and ledger.length:
+        if ledger is not None and not ledger.length:
+            ledger = None
+        landed = self._land_new(ledger) if ledger and self._is_fresh(ledger) else None
+        if landed and landed.new == self._staged:
+            return replace(landed, quarantined=self._quarantine(all_landed=True))
+        done = ledger if ledger and landed else None
+        placed = self._place(done)
+        counts = replace(landed or MergeCounts(), read=self._keys())
+        if placed:
+            counts += self._merge_known(placed)
+        counts = replace(counts, quarantined=self._quarantine(all_landed=False))
+        if ledger and not done:
             self._connection.execute(load("record_buckets"), self._scope | {"start": ledger.start, "end": ledger.end})
-        return replace(counts, quarantined=quarantined)
+        return counts
 
     def _is_fresh(self, ledger: Window) -> bool:
         """Whether this is the first read of much: then nearly every row is new, and looking for it first is in vain."""
@@ -136,30 +146,38 @@ class Landing:
             return False
         return bool(self._connection.scalar(_IS_FRESH, self._scope | {"start": ledger.start, "end": ledger.end}))
 
-    def _land_new(self, read: int, ledger: Window) -> MergeCounts:
-        """Puts in what is not held yet, each call with its lead; what is held already is left to the careful merge.
+    def _land_new(self, ledger: Window) -> MergeCounts | None:
+        """Puts in the calls of a stretch that was never read, each with its lead; ``None`` if some are held, or came twice.
 
-        A row that may meet its like is written in two steps, a quarter dearer than in one. So it is taken for granted that none
-        does, unless some rows lie beside what was never read, as those of the minute of overlap do.
+        It is taken for granted that none is: a row that may meet its like is written in two steps, a quarter dearer than in one.
         """
-        self._run(load("reopen_buckets_of_placed"))
-        around = {"start": ledger.start, "end": ledger.end}
-        if not self._connection.scalar(_REACHES_OUT, self._scope | around):
-            try:
-                with self._connection.begin_nested():
-                    return self._landed(read, load("land_new_calls"))
-            except IntegrityError as error:
-                if not isinstance(error.orig, psycopg.errors.UniqueViolation):
-                    raise
-        return self._landed(read, _LAND_MISSING)
+        stretch, savepoint = {"start": ledger.start, "end": ledger.end}, self._connection.begin_nested()
+        try:
+            landed = self._connection.execute(load("land_new_calls"), self._scope | stretch).one()
+        except IntegrityError as error:
+            savepoint.rollback()
+            if not isinstance(error.orig, psycopg.errors.UniqueViolation):
+                raise
+            return None
+        if landed.calls < self._staged and self._keys() < self._staged:
+            # One of those left over may be the later state of one that landed.
+            savepoint.rollback()
+            return None
+        savepoint.commit()
+        return MergeCounts(landed.calls, landed.calls, matched=landed.matched)
 
-    def _landed(self, read: int, statement: TextClause) -> MergeCounts:
-        landed = self._connection.execute(statement, self._scope).one()
-        return MergeCounts(read, landed.calls, matched=landed.matched)
+    def _keys(self) -> int:
+        return int(self._connection.scalar(text("SELECT count(DISTINCT source_key) FROM staged_calls")) or 0)
+
+    def _place(self, done: Window | None) -> int:
+        """Brings what was staged, but for the calls of ``done``, into the shape of vici_call_logs; how many."""
+        self._connection.execute(_TEMPORARY["placed_calls"])
+        between = {"landed_from": done.start, "landed_to": done.end} if done else {"landed_from": None, "landed_to": None}
+        return self._connection.execute(load("place_calls"), self._scope | between).rowcount
 
     def _merge_known(self, placed: int) -> MergeCounts:
         """Merges the ``placed`` rows of which some are held: only what says something new is written."""
-        if self._staged >= _MANY:
+        if placed >= _MANY:
             self._run("ANALYZE placed_calls (instance, source_table, source_key)")
         # Every statement from here on looks its rows up by the key; of a middling table the planner would rather read the whole.
         self._connection.execute(_PREFER_LOOK_UPS)
@@ -174,9 +192,9 @@ class Landing:
         self._connection.execute(_AS_BEFORE)
         return MergeCounts(0, max(0, merged - updated), updated + archived, placed - merged - archived)
 
-    def _quarantine(self, timeless: int) -> int:
+    def _quarantine(self, *, all_landed: bool) -> int:
         """Keeps the refused rows aside: as they came where the reader still knew that, whether they landed or not."""
-        found = self._connection.execute(load("timeless_calls"), self._scope).all() if timeless else []
+        found = [] if all_landed else self._connection.execute(load("timeless_calls"), self._scope).all()
         apart = {row.source_key: row for row in found}
         rows = []
         for key in sorted(self._refusals.keys() | apart.keys()):
@@ -212,9 +230,8 @@ class CallStore:
         """
         with brain_errors(), self.engine.connect() as connection:
             read_at = read_at or connection.execute(text("SELECT clock_timestamp()")).scalar_one()
-            connection.execute(load("stage_calls"))
-            connection.execute(_TEMPORARY["placed_calls"])
-            yield Landing(connection, {"instance": instance, "source_table": source_table, "zone": zone, "read_at": read_at})
+            connection.execute(_staging(zone))
+            yield Landing(connection, {"instance": instance, "source_table": source_table, "read_at": read_at})
             if dry_run:
                 connection.rollback()
             else:

@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import Engine
 
+from vici_brain.brain.call_indexes import make_missing
 from vici_brain.brain.calls import CallStore, MergeCounts
 from vici_brain.brain.database import brain_now, lane
 from vici_brain.brain.journal import Journal, SyncIdentity
@@ -97,6 +98,7 @@ def reconcile(sync: Syncing, identity: SyncIdentity, *, repair: bool) -> ProofRe
     Raises BusyError when another reconciliation of the same dialer and kind is running anywhere.
     """
     instance, window = sync.dialer.instance, window_of(identity)
+    make_missing(sync.brain)
     with lane(sync.brain, instance, identity.kind), Journal(sync.brain).entry(identity) as entry:
         result = prove_calls(sync.dialer, sync.brain, window, clock=sync.clock, repair=repair, on_slice=sync.on_proof)
         if result.merged.new or result.merged.updated:

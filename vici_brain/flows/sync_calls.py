@@ -7,7 +7,7 @@ Does not: reading (read_calls), matching (match_calls) or when to run (orchestra
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from threading import Event
@@ -15,6 +15,7 @@ from time import perf_counter
 
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential
 
+from vici_brain.brain.call_indexes import made_afterwards
 from vici_brain.brain.calls import CallStore, MergeCounts
 from vici_brain.brain.database import brain_now, lane
 from vici_brain.brain.journal import Journal, JournalEntry, SyncIdentity, peak_memory_mb
@@ -139,7 +140,8 @@ def fetch_history(
 
     What the ledger has as proven is compared with the dialer again, and read only where it differs; ``reread`` reads it all.
     """
-    with lane(sync.brain, sync.dialer.instance, "history"), ThreadPoolExecutor(2, thread_name_prefix="history") as pool:
+    filling = nullcontext() if sync.dry_run or window.length <= BATCH else made_afterwards(sync.brain)
+    with lane(sync.brain, sync.dialer.instance, "history"), filling, ThreadPoolExecutor(2, thread_name_prefix="history") as pool:
         earlier: Future[tuple[CallSync, MatchSync]] | None = None
         for batch in _batches(window):
             was_read = Event()
