@@ -7,7 +7,7 @@ One rule catches late rows, late dispositions, rewritten keys and deletes alike:
 is then read again, rows that the dialer no longer has are stamped, and it is compared once more.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field, replace
@@ -96,7 +96,7 @@ def _slices(sides: BothSides, window: Window) -> Iterator[Asked]:
         start, length = piece.end, min(_LONGEST, next_length(length, asked.rows))
 
 
-def _ahead(slices: Iterator[Asked], *, alone: bool) -> Iterator[Asked]:
+def _ahead(slices: Iterator[Asked], *, alone: bool) -> Generator[Asked, None, None]:
     """``slices``, each next one asked for while the one before is judged; one ahead, so that no answer grows old.
 
     A proof of minutes is one slice, for which a thread is not worth starting.

@@ -8,7 +8,7 @@ Each aggregate walks the index on call_date over a few hours and sends a dozen n
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -52,7 +52,7 @@ def bucket_sums(table: CallTable, piece: Piece, zone: ZoneInfo, *, archive: bool
     Rows about the piece that are not regular have buckets of their own, which :func:`odd_span` tells from the others; where there
     is none, there are no such rows to be asked for.
     """
-    bounds = Bounds.of(piece.window, zone)
+    bounds = _bounds(piece.window, zone)
     statement = _sums_statement(table, len(partial_spans(bounds)), archive=archive, sqlite=sqlite)
     return Question(statement, _values(piece) | undated_values(bounds))
 
@@ -81,20 +81,19 @@ def odd_span(bucket: int | None, piece: Piece) -> tuple[str, str] | None:
 
     Of those without any date the first is after the last: none lies between, as :func:`odd_rows` asks for these anyway.
     """
-    values = _values(piece)
-    if bucket is None:
-        return str(values["high"]), str(values["low"])
-    if bucket == _PARTIAL:
-        return str(values["low"]), str(values["high"])
-    if bucket < _YEAR_1970:
+    if bucket is not None and bucket >= _YEAR_1970:
+        first = _EPOCH + timedelta(seconds=bucket - _YEAR_1970)
+        return wall_text(first), wall_text(first + timedelta(seconds=BUCKET_SECONDS))
+    if bucket is not None and bucket != _PARTIAL:
         return None
-    first = _EPOCH + timedelta(seconds=bucket - _YEAR_1970)
-    return wall_text(first), wall_text(first + timedelta(seconds=BUCKET_SECONDS))
+    values = _values(piece)
+    low, high = str(values["low"]), str(values["high"])
+    return (low, high) if bucket == _PARTIAL else (high, low)
 
 
 def calls_between(table: CallTable, window: Window, zone: ZoneInfo) -> Question:
     """How many live calls ``window`` holds, from the index on call_date alone."""
-    low, high = Bounds.of(window, zone).walls
+    low, high = _bounds(window, zone).walls
     return Question(_count_statement(table.live), {"low": wall_text(low), "high": wall_text(high)})
 
 
@@ -129,7 +128,7 @@ def odd_rows(
 
     ``span`` is the first and the last call_date of those with a date, where that is known.
     """
-    bounds = Bounds.of(piece.window, zone)
+    bounds = _bounds(piece.window, zone)
     values = _values(piece) | undated_values(bounds)
     low, high = span or (values["low"], values["high"])
     statement = _odd_statement(table, len(partial_spans(bounds)), archive=archive, sqlite=sqlite)
@@ -169,6 +168,12 @@ def _ends_statement(table: CallTable, *, archive: bool) -> Select[*tuple[Any, ..
     date = type_coerce(table.source(archive=archive).c.call_date, String)
     ends = [select(cast(end(date), String)).where(date >= FIRST_DATE).scalar_subquery() for end in (func.min, func.max)]
     return select(*ends)
+
+
+@lru_cache(maxsize=64)
+def _bounds(window: Window, zone: ZoneInfo) -> Bounds:
+    """A window is asked about for each table and each copy of it, and to convert a day takes a hundred looks at the zone."""
+    return Bounds.of(window, zone)
 
 
 def _between(date: ColumnElement[str], low: str, high: str) -> ColumnElement[bool]:
