@@ -71,7 +71,7 @@ def prove_calls(
         sides = BothSides(session, brain)
         left: list[Difference] = []
         buckets = repaired = 0
-        with closing(_ahead(_slices(sides, window), alone=window.length <= SHORTEST)) as slices:
+        with closing(_ahead(_slices(sides, window))) as slices:
             for asked in slices:
                 count = asked.window.length // BUCKET
                 for table, first in sides.judge(asked).items():
@@ -85,10 +85,11 @@ def prove_calls(
 
 
 def _slices(sides: BothSides, window: Window) -> Iterator[Asked]:
-    """The dialer's side of ``window``, in slices of about as many rows each."""
+    """The dialer's side of ``window``, in slices of about as many rows each; what a tick proves is one of them."""
     start, length = window.start, SHORTEST
     while start < window.end:
-        piece = Window(start, min(window.end, floor_to(start, SHORTEST) + length))
+        ends = start + length if window.length <= SHORTEST else floor_to(start, SHORTEST) + length
+        piece = Window(start, min(window.end, ends))
         if piece.length > _UNCOUNTED and sides.calls(piece) > _MOST_ROWS:
             piece = Window(start, floor_to(start, SHORTEST) + _UNCOUNTED)
         asked = sides.ask(piece)
@@ -96,19 +97,14 @@ def _slices(sides: BothSides, window: Window) -> Iterator[Asked]:
         start, length = piece.end, min(_LONGEST, next_length(length, asked.rows))
 
 
-def _ahead(slices: Iterator[Asked], *, alone: bool) -> Generator[Asked, None, None]:
-    """``slices``, each next one asked for while the one before is judged; one ahead, so that no answer grows old.
-
-    A proof of minutes is one slice, for which a thread is not worth starting.
-    """
-    if alone:
-        yield from slices
-        return
+def _ahead(slices: Iterator[Asked]) -> Generator[Asked, None, None]:
+    """``slices``, each next one asked for while the one before is judged; one ahead, so that no answer grows old."""
     with ThreadPoolExecutor(1, thread_name_prefix="ask") as pool:
-        coming = pool.submit(next, slices, None)
-        while (asked := coming.result()) is not None:
+        asked = next(slices, None)
+        while asked is not None:
             coming = pool.submit(next, slices, None)
             yield asked
+            asked = coming.result()
 
 
 def reconcile(sync: Syncing, identity: SyncIdentity, *, repair: bool) -> ProofResult:
