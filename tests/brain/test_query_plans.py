@@ -140,6 +140,11 @@ PLANS: dict[str, tuple[object, dict[str, Any], set[str]]] = {
     "the counts of each bucket": (load("calls_per_bucket"), WINDOW, {"vici_call_logs_called_at"}),
     "the halves of a window": (matches._WINDOW_TOTALS, WINDOW, {"vici_call_logs_called_at"}),
     "the coverage of a window": (ledger._COVERAGE, WINDOW, {"call_log_proofs_pkey"}),
+    "what a resumed batch reads": (
+        ledger._DUE,
+        WINDOW | {"last": NOON - minutes(5), "since": NOON, "trust_proofs": True},
+        {"call_log_proofs_pkey"},
+    ),
     "the position": (ledger._POSITION, {"tables": ["vicidial_log"]}, {"call_log_proofs_pkey"}),
     "calls per day": (overview._DAYS, {"since": NOON - timedelta(days=2)}, {"vici_call_logs_called_at"}),
 }
@@ -166,6 +171,21 @@ def test_a_page_of_calls_read_again_is_looked_up_and_no_table_is_read_for_it(bus
     busy.execute(calls._PREFER_LOOK_UPS)
     found = plan_of(busy, load(name))
     assert ("Index Scan", "vici_call_logs", "vici_call_logs_pkey") in found
+    assert not [step for step in found if step[0] == "Seq Scan" and step[1] in LARGE]
+
+
+def test_many_orphans_are_matched_by_look_ups_and_only_those_with_a_lead_are_looked_up_themselves(busy: Connection) -> None:
+    """A quarter of the table at once, as a batch of orphans may be."""
+    busy.execute(
+        text(
+            "INSERT INTO unmatched_calls SELECT source_table, source_key, vendor_lead_code, vici_lead_id, phone_key"
+            " FROM vici_call_logs WHERE instance = 'vici' LIMIT 7000"
+        )
+    )
+    busy.execute(matches._READY)
+    found = plan_of(busy, load("match_calls"))
+    # The step after that of the winners, whose calls it looks up.
+    assert found[found.index(("CTE Scan", None, None)) + 1] == ("Index Scan", "vici_call_logs", "vici_call_logs_pkey")
     assert not [step for step in found if step[0] == "Seq Scan" and step[1] in LARGE]
 
 

@@ -26,6 +26,8 @@ WITH given AS (
         FROM held_call_logs
         WHERE instance = :instance AND source_table = ANY(CAST(:source_tables AS text[])) AND called_at >= :start AND called_at < :end
           AND vanished_at IS NULL
+        -- Else whether a row is regular is worked out again for each of the four aggregates.
+        OFFSET 0
     ) AS held
     GROUP BY 1, 2
 ), compared AS MATERIALIZED (
