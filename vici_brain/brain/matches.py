@@ -18,8 +18,8 @@ _UNMATCHED = text("""
         source_table text COLLATE "C", source_key text COLLATE "C", vendor_lead_code text, vici_lead_id bigint, phone_key text
     ) ON COMMIT DROP
 """)
-# Without statistics the planner takes the new table for a thousand rows and may scan the leads for each. And it takes every call for
-# one that finds its lead: for as many it would rather read all calls than look up the few that do.
+# Without statistics the planner takes the new table for a thousand rows and may scan the leads for each. And as it takes every
+# call for one that finds its lead, it would read all calls of Brain rather than look up the few that do.
 _READY = text("SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off; ANALYZE unmatched_calls")
 _WINDOW_TOTALS = text("""
     SELECT coalesce(matched_by, '') AS rule, count(*) AS calls, count(*) FILTER (WHERE match_candidates > 1) AS ambiguous
