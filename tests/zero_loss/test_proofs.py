@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from threading import Event
 from time import monotonic
 from typing import Any
@@ -19,9 +19,10 @@ from vici_brain.brain.proofs import Judging, ProofStore
 from vici_brain.domain.windows import Window
 from vici_brain.errors import RetriableError
 from vici_brain.flows.both_sides import BothSides
-from vici_brain.flows.prove_calls import ProofResult, reconcile
+from vici_brain.flows.prove_calls import ProofResult, prove_calls, reconcile
 from vici_brain.flows.read_calls import read_calls
 from vici_brain.flows.sync_calls import sync_incremental
+from vici_brain.flows.syncing import SliceProven
 
 pytestmark = pytest.mark.mariadb
 HALF_HOUR = minutes(30)
@@ -155,6 +156,34 @@ def test_an_irregular_row_lands_is_proven_by_key_followed_and_missed_when_gone(o
         assert len(dialer.prove(timedelta(hours=5), repair=False).differing) == 1
         dialer.settle()
         dialer.assert_lossless()
+
+
+def test_an_irregular_date_amid_a_window_is_found_where_its_month_begins(mariadb_url: str, brain: Engine) -> None:
+    """2025-06-00 stands between the last second of May and the first of June, and no second of the day is its."""
+    with site(mariadb_url, brain, start=datetime(2025, 6, 1, 3, 50, tzinfo=UTC)) as dialer:
+        dialer.call(2)
+        key = dialer.call(12, call_date="2025-06-00 00:02:00")
+        other = dialer.call(3, start_epoch=2025)
+        dialer.run_until(41)
+        dialer.settle()
+        dialer.assert_lossless()
+        for row in (key, other):
+            dialer.change(row, status="SALE")
+        found = dialer.prove(timedelta(hours=2), repair=False)
+        assert {row for each in found.differing for row in each.odd_keys} == {key, other}
+        dialer.settle()
+        dialer.assert_lossless()
+
+
+def test_half_an_hour_is_proven_in_one_slice_whatever_the_hour(dialer: Site) -> None:
+    dialer.skip_until(76)
+    window = Window(dialer.at(45), dialer.at(75))
+    slices: list[SliceProven] = []
+    prove_calls(dialer.dialer, dialer.brain, window, clock=dialer.clock, on_slice=slices.append)
+    assert [(each.source_table, each.window) for each in slices] == [
+        ("vicidial_log", window),
+        ("vicidial_closer_log", window),
+    ]
 
 
 class Meanwhile:
