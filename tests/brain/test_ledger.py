@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 from builders import NOON, land, minutes
-from sqlalchemy import Engine
+from sqlalchemy import Engine, text
 
 from vici_brain.brain.ledger import Ledger
 from vici_brain.domain.windows import Window
@@ -59,10 +59,33 @@ def test_a_stretch_of_long_ago_does_not_drag_the_position_back(brain: Engine) ->
     assert position(brain) == 10
 
 
+def due(brain: Engine, table: str, since: timedelta = timedelta(), *, trust_proofs: bool = False) -> list[float]:
+    """Minutes after noon at which the buckets of its first half hour begin that are to be read."""
+    window = Window(NOON + minutes(1), NOON + minutes(34))
+    found = Ledger(brain).due("vici", table, window, NOON + since, trust_proofs=trust_proofs)
+    return [(start - NOON) / minutes(1) for start in found]
+
+
 @pytest.mark.parametrize("table", BOTH)
 def test_a_resumed_batch_leaves_out_only_what_was_read_since(brain: Engine, table: str) -> None:  # F007
     read(brain, 0, 10, (table,))
-    window = Window(NOON, NOON + minutes(60))
-    ledger = Ledger(brain)
-    assert ledger.read_since("vici", table, window, NOON) == {NOON, NOON + minutes(5)}
-    assert ledger.read_since("vici", table, window, NOON + timedelta(days=36500)) == set()
+    read(brain, 20, 25, (table,))
+    assert due(brain, table) == [10, 15, 25]
+    assert due(brain, table, timedelta(days=36500)) == [5, 10, 15, 20, 25]
+
+
+def test_what_is_proven_is_left_out_where_proofs_are_trusted(brain: Engine) -> None:
+    read(brain, 0, 30)
+    with brain.begin() as connection:
+        connection.execute(
+            text("UPDATE call_log_proofs SET state = CASE WHEN bucket_start >= :at THEN 'differs' ELSE 'proven' END"),
+            {"at": NOON + minutes(20)},
+        )
+    long_ago = timedelta(days=36500)
+    assert due(brain, BOTH[0], long_ago, trust_proofs=True) == [20, 25]
+    assert due(brain, BOTH[0], long_ago) == [5, 10, 15, 20, 25]
+
+
+def test_a_window_without_a_whole_bucket_has_none_to_read(brain: Engine) -> None:
+    window = Window(NOON + minutes(1), NOON + minutes(9))
+    assert Ledger(brain).due("vici", BOTH[0], window, NOON, trust_proofs=True) == []

@@ -9,7 +9,7 @@ import pytest
 from builders import NOON, minutes
 from sqlalchemy import Connection, Engine, text
 
-from vici_brain.brain import calls, ledger, matches, overview
+from vici_brain.brain import calls, ledger, matches, overview, proofs
 from vici_brain.brain.sql import load
 
 ROWS = 30_000
@@ -83,8 +83,17 @@ def plan_of(connection: Connection, statement: object, **values: Any) -> list[tu
 
 WINDOW = {"start": NOON - minutes(60), "end": NOON}
 PROOF = WINDOW | {"tolerance": 900, "offset": 0}
-VERDICT = {
+GIVEN = {
+    "source_tables": ["vicidial_log", "vicidial_closer_log"],
     "last": NOON - minutes(5),
+    "compared_at": NOON,
+    "numbers": "{1}",
+    "epochs": f"{{{int(NOON.timestamp()) - 300}}}",
+    "counts": "{1}",
+    "sums": "{1}",
+    "has_odd": "{0}",
+}
+VERDICT = {
     "compared_at": NOON,
     "buckets": [NOON - minutes(5)],
     "states": ["proven"],
@@ -120,13 +129,9 @@ PLANS: dict[str, tuple[object, dict[str, Any], set[str]]] = {
         {"leads_external_lead_id_lookup", "leads_normalised_phone_lookup"},
     ),
     "whether a stretch is new": (calls._IS_FRESH, WINDOW, {"call_log_proofs_pkey", "vici_call_logs_called_at"}),
-    "Brain's side of a proof": (load("brain_sums"), PROOF, {"vici_call_logs_called_at"}),
-    "the irregular rows of a proof": (
-        load("brain_odd_rows"),
-        PROOF | {"buckets": [NOON - minutes(5)]},
-        {"vici_call_logs_called_at"},
-    ),
-    "the verdicts of a proof": (load("record_proofs"), PROOF | VERDICT, {"vici_call_logs_called_at", "call_log_proofs_pkey"}),
+    "a proof of all": (load("judge_proofs"), PROOF | GIVEN, {"vici_call_logs_called_at", "call_log_proofs_pkey"}),
+    "the locks of a proof": (proofs._LOCK, PROOF | GIVEN, {"call_log_proofs_pkey"}),
+    "single verdicts of a proof": (load("record_proofs"), PROOF | VERDICT, {"call_log_proofs_pkey"}),
     "what stands in the archive alone": (
         load("note_archived"),
         PROOF | {"buckets": [NOON - minutes(5)]},
@@ -135,6 +140,11 @@ PLANS: dict[str, tuple[object, dict[str, Any], set[str]]] = {
     "the counts of each bucket": (load("calls_per_bucket"), WINDOW, {"vici_call_logs_called_at"}),
     "the halves of a window": (matches._WINDOW_TOTALS, WINDOW, {"vici_call_logs_called_at"}),
     "the coverage of a window": (ledger._COVERAGE, WINDOW, {"call_log_proofs_pkey"}),
+    "what a resumed batch reads": (
+        ledger._DUE,
+        WINDOW | {"last": NOON - minutes(5), "since": NOON, "trust_proofs": True},
+        {"call_log_proofs_pkey"},
+    ),
     "the position": (ledger._POSITION, {"tables": ["vicidial_log"]}, {"call_log_proofs_pkey"}),
     "calls per day": (overview._DAYS, {"since": NOON - timedelta(days=2)}, {"vici_call_logs_called_at"}),
 }
@@ -164,6 +174,21 @@ def test_a_page_of_calls_read_again_is_looked_up_and_no_table_is_read_for_it(bus
     assert not [step for step in found if step[0] == "Seq Scan" and step[1] in LARGE]
 
 
+def test_many_orphans_are_matched_by_look_ups_and_only_those_with_a_lead_are_looked_up_themselves(busy: Connection) -> None:
+    """A quarter of the table at once, as a batch of orphans may be."""
+    busy.execute(
+        text(
+            "INSERT INTO unmatched_calls SELECT source_table, source_key, vendor_lead_code, vici_lead_id, phone_key"
+            " FROM vici_call_logs WHERE instance = 'vici' LIMIT 7000"
+        )
+    )
+    busy.execute(matches._READY)
+    found = plan_of(busy, load("match_calls"))
+    # The step after that of the winners, whose calls it looks up.
+    assert found[found.index(("CTE Scan", None, None)) + 1] == ("Index Scan", "vici_call_logs", "vici_call_logs_pkey")
+    assert not [step for step in found if step[0] == "Seq Scan" and step[1] in LARGE]
+
+
 def test_touched_buckets_are_looked_up_in_a_ledger_of_which_nothing_is_known(busy: Connection) -> None:
     busy.execute(text("DELETE FROM pg_statistic WHERE starelid = 'call_log_proofs'::regclass"))
     busy.execute(text("UPDATE pg_class SET reltuples = -1, relpages = 0 WHERE oid = 'call_log_proofs'::regclass"))
@@ -179,9 +204,10 @@ def test_touched_buckets_are_looked_up_in_a_ledger_of_which_nothing_is_known(bus
     assert all("bucket_start" in each.get("Index Cond", "") for each in reads)
 
 
-def test_a_verdict_reads_the_ledger_of_its_own_window_alone(busy: Connection) -> None:
-    scope = {"instance": "vici", "source_table": "vicidial_log", "zone": "UTC"} | PROOF | VERDICT
-    said = busy.execute(text("EXPLAIN (FORMAT JSON) " + str(load("record_proofs"))), scope).scalar_one()
+@pytest.mark.parametrize("name", ["judge_proofs", "record_proofs"])
+def test_a_verdict_reads_the_ledger_of_its_own_window_alone(name: str, busy: Connection) -> None:
+    scope = {"instance": "vici", "source_table": "vicidial_log", "zone": "UTC"} | PROOF | GIVEN | VERDICT
+    said = busy.execute(text("EXPLAIN (FORMAT JSON) " + str(load(name))), scope).scalar_one()
     (plan,) = json.loads(said) if isinstance(said, str) else said
     reads = [each for each in nodes(plan["Plan"]) if each.get("Relation Name") == "call_log_proofs" and "Index Cond" in each]
     assert reads

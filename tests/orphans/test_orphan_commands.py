@@ -16,7 +16,7 @@ from vici_brain.brain.proofs import Scope
 from vici_brain.brain.sql import load
 from vici_brain.cli.main import app
 from vici_brain.domain.call_rows import clean
-from vici_brain.domain.windows import Window
+from vici_brain.domain.windows import BUCKET, Window
 from vici_brain.errors import BusyError
 from vici_brain.flows.purge_orphans import PurgeOrder, purge_orphans, restore_orphans
 
@@ -135,11 +135,17 @@ def test_a_call_cannot_be_purged_between_being_found_by_a_merge_and_being_writte
 
 def test_sums_of_a_proof_still_walk_the_index_of_calls_by_time(brain: Engine) -> None:
     land(brain, [raw_row(NOON + timedelta(minutes=number), f"{number}.1") for number in range(3_000)])
-    scope = Scope("vici", "vicidial_log", "America/New_York")
-    values = scope.over(Window(NOON, NOON + timedelta(minutes=30))) | {"offset": 0}
+    window = Window(NOON, NOON + timedelta(minutes=30))
+    values = Scope("vici", "vicidial_log", "America/New_York").over(window) | {
+        "source_tables": ["vicidial_log"],
+        "offset": 0,
+        "last": window.end - BUCKET,
+        "compared_at": NOW,
+        **dict.fromkeys(("numbers", "epochs", "counts", "sums", "has_odd"), "{}"),
+    }
     with brain.connect() as connection:
         connection.execute(text("ANALYZE vici_call_logs, purged_orphan_calls"))
-        plan = "\n".join(connection.scalars(text("EXPLAIN " + load("brain_sums").text), values))
+        plan = "\n".join(connection.scalars(text("EXPLAIN " + load("judge_proofs").text), values))
     assert "vici_call_logs_called_at" in plan
     assert "Seq Scan on vici_call_logs" not in plan
 

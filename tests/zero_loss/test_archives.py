@@ -1,6 +1,6 @@
 """A call that moved to the dialer's archive is the same call: what is edited there later is followed, a stale copy is not."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pytest
@@ -82,14 +82,14 @@ def test_a_call_that_leaves_the_live_table_during_a_proof_is_not_taken_for_its_s
     dialer.remove(first)
     dialer.change(key, status="SALE")
     assert not dialer.prove(minutes(60)).differing
-    real = ProofStore.sums
+    real = ProofStore.judging
 
-    def then_leaves(store: ProofStore, scope: Scope, window: Window) -> Any:
+    def then_leaves(store: ProofStore, scopes: Sequence[Scope], window: Window) -> Any:
         dialer.remove(key)
-        return real(store, scope, window)
+        return real(store, scopes, window)
 
     with monkeypatch.context() as meanwhile:
-        meanwhile.setattr(ProofStore, "sums", then_leaves)
+        meanwhile.setattr(ProofStore, "judging", then_leaves)
         dialer.prove(minutes(6), repair=False)
     assert held(dialer, key)[:2] == ("SALE", "live")
     assert not dialer.prove(minutes(60)).differing

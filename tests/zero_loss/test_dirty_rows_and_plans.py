@@ -13,7 +13,7 @@ from sqlalchemy.dialects import mysql
 from vici_brain.domain.proof import pieces
 from vici_brain.domain.windows import Window
 from vici_brain.vici.call_tables import CALL_TABLES, CallTable
-from vici_brain.vici.proof_statements import bucket_sums, first_and_last, keys_present, odd_rows, regular_rows
+from vici_brain.vici.proof_statements import bucket_sums, calls_between, first_and_last, keys_present, odd_rows, regular_rows
 
 pytestmark = pytest.mark.mariadb
 
@@ -72,6 +72,7 @@ def test_a_dialer_that_is_down_does_not_hold_up_the_other(mariadb_url: str, seco
 def _statements(dialer: Site, table: CallTable) -> Iterator[tuple[str, Any]]:
     zone = dialer.dialer.zone
     (piece,) = pieces(Window(dialer.at(0), dialer.at(60)), zone)
+    yield "count", calls_between(table, piece.window, zone).bound()
     keys = [1, 2, 3] if table.key == "closecallid" else ["1749571320.1", "1749571320.2"]
     for archive in (False, True):
         copy = "archive" if archive else "live"

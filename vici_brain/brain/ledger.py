@@ -10,7 +10,7 @@ from datetime import datetime
 from sqlalchemy import Engine, text
 
 from vici_brain.brain.database import brain_errors
-from vici_brain.domain.windows import Window
+from vici_brain.domain.windows import BUCKET, Window
 
 # The source tables of a dialer, one step down the ledger's key for each: DISTINCT would read its whole history.
 _SOURCE_TABLES = """
@@ -59,15 +59,15 @@ _COVERAGE = text(f"""{_SOURCE_TABLES}
         OFFSET 0
     ) AS buckets
 """)  # noqa: S608 - the constant above
-_PROVEN = text("""
-    SELECT bucket_start FROM call_log_proofs
-    WHERE instance = :instance AND source_table = :source_table
-      AND bucket_start >= :start AND bucket_start < :end AND state = 'proven'
-""")
-_READ_SLICES = text("""
-    SELECT bucket_start FROM call_log_proofs
-    WHERE instance = :instance AND source_table = :source_table
-      AND bucket_start >= :start AND bucket_start < :end AND read_at >= :since
+# By the key of the ledger, the window alone: a hole of it is no row there.
+_DUE = text("""
+    SELECT bucket_start
+    FROM generate_series(CAST(:start AS timestamptz), CAST(:last AS timestamptz), interval '5 minutes') AS buckets (bucket_start)
+    LEFT JOIN (
+        SELECT bucket_start, read_at, state FROM call_log_proofs
+        WHERE instance = :instance AND source_table = :source_table AND bucket_start >= :start AND bucket_start <= :last
+    ) AS known USING (bucket_start)
+    WHERE (read_at >= :since OR (:trust_proofs AND state = 'proven')) IS NOT TRUE
     ORDER BY bucket_start
 """)
 
@@ -109,14 +109,12 @@ class Ledger:
             row = connection.execute(_COVERAGE, scope).one()
         return Coverage(row.buckets, int(row.source_count), int(row.brain_count), row.differing)
 
-    def read_since(self, instance: str, source_table: str, window: Window, since: datetime) -> set[datetime]:
-        """Starts of the buckets of ``window`` whose last read began at or after ``since``; a resumed batch leaves them out."""
-        scope = {"instance": instance, "source_table": source_table, "start": window.start, "end": window.end, "since": since}
-        with brain_errors(), self.engine.connect() as connection:
-            return set(connection.scalars(_READ_SLICES, scope))
+    def due(self, instance: str, source_table: str, window: Window, since: datetime, *, trust_proofs: bool) -> list[datetime]:
+        """Starts of the whole buckets of ``window`` that were not read since ``since``, in order; a resumed batch reads these.
 
-    def proven(self, instance: str, source_table: str, window: Window) -> set[datetime]:
-        """Starts of the buckets of ``window`` whose last proof still stands."""
-        scope = {"instance": instance, "source_table": source_table, "start": window.start, "end": window.end}
+        With ``trust_proofs`` those whose last proof still stands are not due either.
+        """
+        whole = window.whole_buckets()
+        scope = {"instance": instance, "source_table": source_table, "start": whole.start, "last": whole.end - BUCKET}
         with brain_errors(), self.engine.connect() as connection:
-            return set(connection.scalars(_PROVEN, scope))
+            return list(connection.scalars(_DUE, scope | {"since": since, "trust_proofs": trust_proofs}))

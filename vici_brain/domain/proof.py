@@ -10,6 +10,7 @@ belong to no bucket that both sides could count alike, so they are compared one 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from vici_brain.domain.windows import Window, floor_to
@@ -48,11 +49,11 @@ def compare(
     odd: Mapping[datetime, tuple[str, ...]],
 ) -> list[Difference]:
     """The buckets of ``window`` that are not proven equal, oldest first."""
-    nothing = BucketSum()
+    nothing, whole = BucketSum(), window.whole_buckets()
     return [
         Difference(source_table, start, source.get(start, nothing), brain.get(start, nothing), odd.get(start, ()))
-        for start in window.buckets()
-        if source.get(start, nothing) != brain.get(start, nothing) or odd.get(start)
+        for start in sorted({*source, *brain, *odd})
+        if whole.start <= start < whole.end and (source.get(start, nothing) != brain.get(start, nothing) or odd.get(start))
     ]
 
 
@@ -76,11 +77,17 @@ def is_regular(call_date: str | None, start_epoch: int | None, zone: ZoneInfo) -
     return abs(wall - expected) <= TOLERANCE
 
 
-def pieces(window: Window, zone: ZoneInfo) -> Iterator[Piece]:
+@lru_cache(maxsize=64)
+def pieces(window: Window, zone: ZoneInfo) -> tuple[Piece, ...]:
     """``window`` cut where the clocks of ``zone`` change; almost always in one piece.
 
-    Zones change on whole quarters of an hour in UTC, so looking at each of those finds every change.
+    Zones change on whole quarters of an hour in UTC, so looking at each of those finds every change. Of a day that is a hundred
+    looks, and both sides ask it of the same window, for every table.
     """
+    return tuple(_pieces(window, zone))
+
+
+def _pieces(window: Window, zone: ZoneInfo) -> Iterator[Piece]:
     start, offset = window.start, _offset(window.start, zone)
     at = floor_to(start, _QUARTER) + _QUARTER
     while at < window.end:

@@ -5,6 +5,7 @@ Does not: reading (read_calls), matching (match_calls) or when to run (orchestra
 """
 
 import time
+from bisect import bisect_left
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
@@ -287,9 +288,13 @@ def _match_into(entry: JournalEntry, sync: Syncing, window: Window) -> MatchSync
 def _left_out(ledger: Ledger, instance: str, window: Window, leave_out: _LeaveOut | None) -> Callable[[CallTable, Window], bool]:
     if leave_out is None:
         return lambda _table, _piece: False
-    known = {
-        table.name: ledger.read_since(instance, table.name, window, leave_out.read_since)
-        | (ledger.proven(instance, table.name, window) if leave_out.proven else set())
+    due = {
+        table.name: ledger.due(instance, table.name, window, leave_out.read_since, trust_proofs=leave_out.proven)
         for table in CALL_TABLES
     }
-    return lambda table, piece: all(bucket in known[table.name] for bucket in piece.buckets()) and any(piece.buckets())
+
+    def is_left_out(table: CallTable, piece: Window) -> bool:
+        whole, starts = piece.whole_buckets(), due[table.name]
+        return whole.length > timedelta() and bisect_left(starts, whole.start) == bisect_left(starts, whole.end)
+
+    return is_left_out

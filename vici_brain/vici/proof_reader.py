@@ -10,12 +10,20 @@ from datetime import UTC, datetime
 
 from vici_brain.domain.proof import BucketSum, Piece, is_regular, pieces
 from vici_brain.domain.windows import Window
-from vici_brain.vici.call_reader import calls_per_hour
-from vici_brain.vici.call_tables import CALL_TABLES, Bounds, CallTable
+from vici_brain.vici.call_tables import CALL_TABLES, CallTable
 from vici_brain.vici.dialer import DialerSession
-from vici_brain.vici.proof_statements import bucket_sums, first_and_last, keys_present, odd_rows, regular_rows
+from vici_brain.vici.proof_statements import (
+    bucket_sums,
+    calls_between,
+    first_and_last,
+    keys_present,
+    odd_rows,
+    odd_span,
+    regular_rows,
+)
 
 _MOST_KEYS = 500
+_NOTHING = BucketSum()
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,22 +72,25 @@ class SourceSums:
         for piece in pieces(window, zone):
             for archive in self._copies(table):
                 asked = bucket_sums(table, piece, zone, archive=archive, sqlite=self._session.is_sqlite)
-                for epoch, count, crc_sum, first, last in self._session.fetch(asked):
-                    if epoch is None:
-                        odd.append(OddSpan(piece, archive, str(first), str(last)))
-                    elif bucket := int(str(epoch)):
+                spans = []
+                for said, count, crc_sum in self._session.fetch(asked):
+                    bucket = None if said is None else int(str(said))
+                    if span := odd_span(bucket, piece):
+                        spans.append(span)
+                    elif bucket:
                         start = datetime.fromtimestamp(bucket, UTC)
-                        held = sums.get(start, BucketSum())
+                        held = sums.get(start, _NOTHING)
                         sums[start] = BucketSum(held.count + int(str(count)), held.crc_sum + int(str(crc_sum)))
                         copies[archive].add(start)
+                if spans:
+                    odd.append(OddSpan(piece, archive, min(first for first, _ in spans), max(last for _, last in spans)))
         live, archived = copies
         return Sums(sums, frozenset(archived - live), frozenset(archived & live), tuple(odd))
 
     def calls(self, window: Window) -> int:
         """About how many calls the live tables have in ``window``, from the indexes on call_date alone."""
-        bounds = Bounds.of(window, self._session.dialer.zone)
-        hours = [self._session.fetch(calls_per_hour(table, bounds, archive=False)) for table in CALL_TABLES]
-        return sum(int(str(calls)) for found in hours for _, calls in found)
+        zone = self._session.dialer.zone
+        return sum(int(str(self._session.fetch(calls_between(table, window, zone))[0][0])) for table in CALL_TABLES)
 
     def rows(self, table: CallTable, window: Window, *, archived_only: bool = False) -> dict[str, int]:
         """CRC32 of every regular row of ``window``, by key; ask only about the few buckets in which single rows matter."""

@@ -7,7 +7,8 @@ Each aggregate walks the index on call_date over a few hours and sends a dozen n
 """
 
 from collections.abc import Sequence
-from functools import cache
+from datetime import datetime, timedelta
+from functools import cache, lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -23,49 +24,82 @@ from sqlalchemy import (
     cast,
     func,
     literal,
-    not_,
     null,
     or_,
     select,
-    text,
     type_coerce,
 )
+from sqlalchemy.dialects.mysql import INTEGER
 from sqlalchemy.types import NullType
 
 from vici_brain.domain.proof import TOLERANCE, Piece
+from vici_brain.domain.windows import Window
 from vici_brain.vici.call_reader import FIRST_DATE, partial_spans, undated, undated_values
 from vici_brain.vici.call_tables import Bounds, CallTable, not_live, row_crc, wall_text
 from vici_brain.vici.questions import Question, number, wall
 
 BUCKET_SECONDS = 300
-_BESIDE = 0
+# What is no five minutes among the buckets of a sum: rows beside the piece, and irregular ones with a date like 2026-01-00.
+_BESIDE, _PARTIAL = 0, 1
+# Wall times of rows that are not regular are told from epochs by their size.
+_YEAR_1970 = 62_167_219_200
+_EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - wall time
 
 
 def bucket_sums(table: CallTable, piece: Piece, zone: ZoneInfo, *, archive: bool, sqlite: bool) -> Question:
-    """``(bucket epoch, count, sum of CRC32, first and last call_date)`` of the regular rows whose start_epoch is in ``piece``.
+    """``(bucket epoch, count, sum of CRC32)`` of the regular rows whose start_epoch is in ``piece``.
 
-    The bucket NULL stands for the rows about the piece that are not regular: where it is missing, there are none to be asked for.
-    Rows beside the piece come as bucket 0.
+    Rows about the piece that are not regular have buckets of their own, which :func:`odd_span` tells from the others; where there
+    is none, there are no such rows to be asked for.
     """
-    bounds = Bounds.of(piece.window, zone)
+    bounds = _bounds(piece.window, zone)
     statement = _sums_statement(table, len(partial_spans(bounds)), archive=archive, sqlite=sqlite)
     return Question(statement, _values(piece) | undated_values(bounds))
 
 
 @cache
 def _sums_statement(table: CallTable, spans: int, *, archive: bool, sqlite: bool) -> Select[*tuple[Any, ...]]:
-    """One look at each row: whether it is regular costs as much as its checksum."""
+    """One look at each row, and no more of it than its checksum needs: each further aggregate costs a tenth of all."""
     source = table.source(archive=archive)
     date, epoch = type_coerce(source.c.call_date, String), source.c.start_epoch
     in_piece = and_(epoch >= number("start"), epoch < number("end"))
+    seconds = _wall_seconds(source, sqlite=sqlite)
+    wall_bucket = func.coalesce(seconds - seconds % BUCKET_SECONDS, _PARTIAL)
     bucket = case(
         (_is_regular(source, sqlite=sqlite), case((in_piece, epoch - epoch % BUCKET_SECONDS), else_=_BESIDE)),
-        (or_(_between(date, "low", "high"), undated(source, spans)), null()),
+        # Of one kind with an epoch, which is unsigned: else the buckets would be grouped as decimals.
+        (_between(date, "low", "high"), wall_bucket if sqlite else cast(wall_bucket, INTEGER(unsigned=True))),
+        (undated(source, spans), null()),
         else_=_BESIDE,
     ).label("bucket")
-    shown = [cast(edge(source.c.call_date), String) for edge in (func.min, func.max)]
-    statement = select(bucket, func.count(), func.sum(row_crc(source)), *shown).group_by("bucket")
+    statement = select(bucket, func.count(), func.sum(row_crc(source))).group_by("bucket")
     return not_live(statement.where(or_(_between(date, "near_low", "near_high"), undated(source, spans))), table, archive=archive)
+
+
+def odd_span(bucket: int | None, piece: Piece) -> tuple[str, str] | None:
+    """Between which wall times the irregular rows of a bucket of :func:`bucket_sums` lie; ``None`` if it is one of regular rows.
+
+    Of those without any date the first is after the last: none lies between, as :func:`odd_rows` asks for these anyway.
+    """
+    if bucket is not None and bucket >= _YEAR_1970:
+        first = _EPOCH + timedelta(seconds=bucket - _YEAR_1970)
+        return wall_text(first), wall_text(first + timedelta(seconds=BUCKET_SECONDS))
+    if bucket is not None and bucket != _PARTIAL:
+        return None
+    values = _values(piece)
+    low, high = str(values["low"]), str(values["high"])
+    return (low, high) if bucket == _PARTIAL else (high, low)
+
+
+def calls_between(table: CallTable, window: Window, zone: ZoneInfo) -> Question:
+    """How many live calls ``window`` holds, from the index on call_date alone."""
+    low, high = _bounds(window, zone).walls
+    return Question(_count_statement(table.live), {"low": wall_text(low), "high": wall_text(high)})
+
+
+@cache
+def _count_statement(source: Table) -> Select[*tuple[Any, ...]]:
+    return select(func.count()).select_from(source).where(_between(type_coerce(source.c.call_date, String), "low", "high"))
 
 
 def regular_rows(table: CallTable, piece: Piece, *, archive: bool, sqlite: bool) -> Question:
@@ -94,7 +128,7 @@ def odd_rows(
 
     ``span`` is the first and the last call_date of those with a date, where that is known.
     """
-    bounds = Bounds.of(piece.window, zone)
+    bounds = _bounds(piece.window, zone)
     values = _values(piece) | undated_values(bounds)
     low, high = span or (values["low"], values["high"])
     statement = _odd_statement(table, len(partial_spans(bounds)), archive=archive, sqlite=sqlite)
@@ -108,7 +142,7 @@ def _odd_statement(table: CallTable, spans: int, *, archive: bool, sqlite: bool)
     columns = [type_coerce(column, NullType()) for column in shown]
     date = type_coerce(source.c.call_date, String)
     seen = and_(_between(date, "low", "high"), date >= wall("first"), date <= wall("last"))
-    odd = and_(seen, not_(_is_regular(source, sqlite=sqlite)))
+    odd = and_(seen, func.coalesce(_is_regular(source, sqlite=sqlite), literal(0)) == 0)
     return not_live(select(*columns).where(or_(odd, undated(source, spans))), table, archive=archive)
 
 
@@ -136,25 +170,36 @@ def _ends_statement(table: CallTable, *, archive: bool) -> Select[*tuple[Any, ..
     return select(*ends)
 
 
+@lru_cache(maxsize=64)
+def _bounds(window: Window, zone: ZoneInfo) -> Bounds:
+    """A window is asked about for each table and each copy of it, and to convert a day takes a hundred looks at the zone."""
+    return Bounds.of(window, zone)
+
+
 def _between(date: ColumnElement[str], low: str, high: str) -> ColumnElement[bool]:
     return and_(date >= wall(low), date < wall(high))
 
 
 def _is_regular(source: Table, *, sqlite: bool) -> ColumnElement[bool]:
-    """Wall time and epoch agree within the tolerance; false, never NULL, where either is unusable."""
+    """Wall time and epoch agree within the tolerance; NULL where either is unusable.
+
+    Nothing is subtracted from the epoch: BIGINT UNSIGNED minus a larger number is an error in MariaDB.
+    """
+    epoch = source.c.start_epoch
+    return _wall_seconds(source, sqlite=sqlite).between(epoch + number("earliest"), epoch + number("latest"))
+
+
+def _wall_seconds(source: Table, *, sqlite: bool) -> ColumnElement[int]:
+    """Seconds from the year 0 to the wall time of a row; NULL for a date that is none, or not a whole one."""
     date = source.c.call_date
-    seconds: ColumnElement[Any] = (
-        cast(func.strftime("%s", type_coerce(date, String)), BigInteger)
-        if sqlite
-        else func.timestampdiff(text("SECOND"), literal("1970-01-01 00:00:00"), date)
-    )
-    # BIGINT UNSIGNED minus a larger number is an error in MariaDB, so the epoch is made signed first.
-    difference = seconds - cast(source.c.start_epoch, BigInteger) - number("offset")
-    return func.coalesce(func.abs(difference) <= int(TOLERANCE.total_seconds()), literal(0)) == 1
+    if sqlite:
+        return cast(func.strftime("%s", type_coerce(date, String)), BigInteger) + _YEAR_1970
+    return func.to_seconds(date, type_=BigInteger)
 
 
 def _values(piece: Piece) -> dict[str, object]:
     low, high = (bound.replace(tzinfo=None) + piece.offset for bound in (piece.window.start, piece.window.end))
+    offset, tolerance = int(piece.offset.total_seconds()), int(TOLERANCE.total_seconds())
     return {
         "low": wall_text(low),
         "high": wall_text(high),
@@ -162,5 +207,6 @@ def _values(piece: Piece) -> dict[str, object]:
         "near_high": wall_text(high + TOLERANCE),
         "start": int(piece.window.start.timestamp()),
         "end": int(piece.window.end.timestamp()),
-        "offset": int(piece.offset.total_seconds()),
+        "earliest": _YEAR_1970 + offset - tolerance,
+        "latest": _YEAR_1970 + offset + tolerance,
     }

@@ -1,8 +1,9 @@
 -- Gives each of unmatched_calls its lead: by the 13-digit code, else the stored link, else the normalised phone. The oldest lead (lowest
 -- id) wins and match_candidates says how many there were. Every look-up is a step down one index for each call
 -- (leads_external_lead_id_lookup, the key of vici_lead_links, leads_normalised_phone_lookup), whatever the planner knows of the
--- tables; a weaker rule is asked only about calls that the stronger one left over.
-WITH winner AS (
+-- tables; a weaker rule is asked only about calls that the stronger one left over. Most calls that come here have no lead yet: so the
+-- calls themselves are looked up last, those with a winner alone.
+WITH winner AS MATERIALIZED (
     SELECT
         call.source_table, call.source_key,
         coalesce(by_code.lead_id, by_link.lead_id, by_phone.lead_id) AS lead_id,
