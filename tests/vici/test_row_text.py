@@ -7,7 +7,6 @@ import pytest
 from sqlalchemy import Column, Engine, Integer, MetaData, Row, String, Table, cast, create_engine, func, literal, select, text
 from sqlalchemy.types import NullType
 
-from vici_brain.vici.call_tables import CALL_TABLES, row_crc
 from vici_brain.vici.row_text import RowText
 
 pytestmark = pytest.mark.mariadb
@@ -48,9 +47,18 @@ def odd_table(engine: Engine, collations: tuple[str, ...]) -> Table:
     """A table like one of calls with a hundred odd rows, whose columns of text have ``collations`` in turn."""
     kinds = {
         **{f"text_{n}": "varchar(20)" for n in range(4)},
-        **{"large": "text", "reason": "enum('CALLER','NONE')", "moment": "datetime", "stamp": "timestamp null", "day": "date"},
-        **{"small": "smallint(5) unsigned", "whole": "int(9) unsigned", "signed": "int(10)", "big": "bigint(14) unsigned"},
-        **{"amount": "decimal(7,2)", "part": "float", "zeros": "int(9) unsigned zerofill"},
+        "large": "text",
+        "reason": "enum('CALLER','NONE')",
+        "moment": "datetime",
+        "stamp": "timestamp null",
+        "day": "date",
+        "small": "smallint(5) unsigned",
+        "whole": "int(9) unsigned",
+        "signed": "int(10)",
+        "big": "bigint(14) unsigned",
+        "amount": "decimal(7,2)",
+        "part": "float",
+        "zeros": "int(9) unsigned zerofill",
     }
     described = []
     for number, (name, kind) in enumerate(kinds.items()):
@@ -64,9 +72,18 @@ def odd_table(engine: Engine, collations: tuple[str, ...]) -> Table:
     table = Table("odd", MetaData(), Column("id", Integer), *(Column(name, NullType()) for name in kinds))
     values: dict[str, list[Any]] = {
         **{f"text_{n}": TEXTS[n:] + TEXTS[:n] for n in range(4)},
-        **{"large": TEXTS, "reason": REASONS, "moment": DATES, "stamp": DATES, "day": [date[:10] for date in DATES]},
-        **{"small": NUMBERS, "whole": NUMBERS, "signed": NUMBERS, "big": NUMBERS, "amount": DECIMALS, "part": DECIMALS},
-        **{"zeros": NUMBERS},
+        "large": TEXTS,
+        "reason": REASONS,
+        "moment": DATES,
+        "stamp": DATES,
+        "day": [date[:10] for date in DATES],
+        "small": NUMBERS,
+        "whole": NUMBERS,
+        "signed": NUMBERS,
+        "big": NUMBERS,
+        "amount": DECIMALS,
+        "part": DECIMALS,
+        "zeros": NUMBERS,
     }
     with engine.begin() as connection:
         connection.execute(text(f"CREATE TABLE odd (id int PRIMARY KEY, {', '.join(described)}) ENGINE=MyISAM"))

@@ -94,9 +94,7 @@ def how_many(pairs: tuple[Pair, ...], span: tuple[datetime, datetime]) -> Questi
 def _numbers_statement(pairs: tuple[Pair, ...]) -> Select[*tuple[Any, ...]]:
     asked: list[ColumnElement[Any]] = []
     for pair in pairs:
-        asked += [
-            select(func.count()).select_from(table).where(*_between(table.c.call_date)).scalar_subquery() for table in pair
-        ]
+        asked += [select(func.count()).select_from(table).where(*_between(table.c.call_date)).scalar_subquery() for table in pair]
         # The end of an index costs nothing; the number of all rows would be counted row by row in InnoDB.
         asked.append(select(func.min(pair[0].c.uniqueid)).scalar_subquery().is_not(None))
     return select(*(type_coerce(each, NullType()) for each in asked))

@@ -74,8 +74,9 @@ class CallerIds:
     def _of_calls(self, lines: Sequence[bytes]) -> Sequence[bytes] | None:
         heads = [line.split(_SEPARATOR, 3) for line in lines]
         found = list(map((self._settled or {}).get, map(itemgetter(1, 2), heads)))
-        open_keys = [head[0] for head, cid in zip(heads, found, strict=True) if cid is None]
-        looked_up = self._looked_up(open_keys)
+        if None not in found:
+            return found
+        looked_up = self._looked_up([head[0] for head, cid in zip(heads, found, strict=True) if cid is None])
         if looked_up is None:
             return None
         return [looked_up[head[0]] if cid is None else cid for head, cid in zip(heads, found, strict=True)]
@@ -159,7 +160,5 @@ def _first_that_gives(settled: Sequence[Mapping[_Call, bytes]]) -> Mapping[_Call
     """One mapping for all pairs; a call that an earlier pair does not settle is not settled, whatever a later one says."""
     known = settled[-1] if settled else {}
     for earlier in reversed(settled[:-1]):
-        known = {
-            call: known[call] if cid == _NONE else cid for call, cid in earlier.items() if cid != _NONE or call in known
-        }
+        known = {call: known[call] if cid == _NONE else cid for call, cid in earlier.items() if cid != _NONE or call in known}
     return known

@@ -136,17 +136,23 @@ class DialerSession:
             yield from self._pages(call_reader.page_of_undated, table, Bounds.of(window, zone), Form(archive))
 
     def _parts(self, table: CallTable, window: Window, *, archive: bool) -> list[tuple[Bounds, bool]]:
-        """``window`` cut so that each part is one page, as far as hours allow; and whether it was counted to be less than one."""
-        slices = [(Bounds.of(piece, self.dialer.zone), False) for piece in window.slices(self.dialer.policy.slice_length)]
+        """``window`` cut so that each part is one page, as far as hours allow; and whether it was counted to be less than one.
+
+        What was counted to hold nothing is no part: the count has read it.
+        """
+        slices = list(window.slices(self.dialer.policy.slice_length))
         if self.is_sqlite or len(slices) < _MANY_SLICES:
-            return slices
+            return self._uncounted(slices)
         bounds, most = Bounds.of(window, self.dialer.zone), self.dialer.policy.page_rows
         counted = self.fetch(call_reader.calls_per_hour(table, bounds, archive=archive))
         try:
             per_hour = [(str(hour), int(str(calls))) for hour, calls in counted]
-            return [(part, calls < most) for part, calls in call_reader.cut(bounds, per_hour, most)]
+            return [(part, calls < most) for part, calls in call_reader.cut(bounds, per_hour, most) if calls]
         except ValueError:
-            return slices
+            return self._uncounted(slices)
+
+    def _uncounted(self, slices: Sequence[Window]) -> list[tuple[Bounds, bool]]:
+        return [(Bounds.of(piece, self.dialer.zone), False) for piece in slices]
 
     def _pages(self, question: PageQuestion, table: CallTable, bounds: Bounds, form: Form) -> Iterator[Page | LinePage]:
         after: Cursor | None = None
