@@ -210,7 +210,7 @@ def test_no_statement_reads_more_of_a_log_than_four_pages(site: Exchange) -> Non
         def counted(asked: Any) -> Any:
             rows = fetch(asked)
             if "first" in getattr(asked, "values", ()) and len(rows[0]) == 2:
-                read.append(int(rows[0][0]))
+                read.append(int(str(rows[0][0])))
             return rows
 
         session.fetch = counted  # type: ignore[method-assign]

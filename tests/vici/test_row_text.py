@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from sqlalchemy import Column, Engine, Integer, MetaData, Row, String, Table, cast, create_engine, func, literal, select, text
+from sqlalchemy import Column, Engine, Integer, MetaData, String, Table, cast, create_engine, func, literal, select, text
 from sqlalchemy.types import NullType
 
 from vici_brain.vici.row_text import RowText
@@ -95,7 +95,7 @@ def odd_table(engine: Engine, collations: tuple[str, ...]) -> Table:
     return table
 
 
-def both(engine: Engine, table: Table) -> list[Row[Any]]:
+def both(engine: Engine, table: Table) -> list[Any]:
     columns = [column for column in table.c if column.name != "id"]
     old, new = old_text(*columns), RowText("\x1f", "\\N", *columns)
     shown = [func.hex(func.convert(each.op("USING")(text("utf8mb4")))) for each in (old, new)]

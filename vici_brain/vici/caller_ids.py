@@ -74,8 +74,6 @@ class CallerIds:
     def _of_calls(self, lines: Sequence[bytes]) -> Sequence[bytes] | None:
         heads = [line.split(_SEPARATOR, 3) for line in lines]
         found = list(map((self._settled or {}).get, map(itemgetter(1, 2), heads)))
-        if None not in found:
-            return found
         looked_up = self._looked_up([head[0] for head, cid in zip(heads, found, strict=True) if cid is None])
         if looked_up is None:
             return None

@@ -51,7 +51,7 @@ def as_bytes(line: ColumnElement[Any]) -> ColumnElement[bytes]:
     return cast(line, BINARY)
 
 
-def as_lines(line: ColumnElement[Any]) -> ColumnElement[bytes]:
+def as_lines(line: ColumnElement[Any]) -> ColumnElement[Any]:
     """All lines of a SELECT as one value (domain/call_lines)."""
-    end = literal_column(f"0x{call_lines.END.encode().hex()}")
+    end: ColumnElement[str] = literal_column(f"0x{call_lines.END.encode().hex()}")
     return type_coerce(func.group_concat(as_bytes(line).op("SEPARATOR")(end)), NullType())
