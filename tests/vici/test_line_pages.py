@@ -116,7 +116,7 @@ def test_a_page_that_grew_since_it_was_counted_is_read_in_order_from_its_start(
 ) -> None:
     for number in range(30):
         site.outbound(NOON + timedelta(seconds=number), f"busy.{number}")
-    monkeypatch.setattr(call_reader, "cut", lambda bounds, _per_hour, _most: [(bounds, 0)])
+    monkeypatch.setattr(call_reader, "cut", lambda bounds, _per_hour, _most: [(bounds, 1)])
     pages = list(session.pages(OUTBOUND, Window(NOON - timedelta(hours=6), NOON + timedelta(hours=6))))
     keys = [call_lines.fields(line)[0] for page in pages if isinstance(page, LinePage) for line in call_lines.lines(page.text)]
     assert len(keys) == len(set(keys)) == 30

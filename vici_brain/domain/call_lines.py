@@ -15,14 +15,16 @@ SEPARATOR, END = "\x1f", "\x1d"
 NULL_MARK = "\x1eN\x1e"
 """A whole field of these three control characters is NULL; as part of a longer text they are text."""
 _SEPARATOR, _NULL, _END = SEPARATOR.encode(), NULL_MARK.encode(), END.encode()
-_WITHIN = len(COLUMNS) - 1
 # The backslash first: the others bring new ones.
 _ESCAPES = ((b"\\", b"\\\\"), (b"\t", b"\\t"), (b"\n", b"\\n"), (b"\r", b"\\r"), (_SEPARATOR, b"\t"))
 
 
-def holds(page: bytes, lines: int) -> bool:
-    """Whether ``page`` is ``lines`` whole lines; not if it was cut short, or if a value holds what separates values or lines."""
-    return page.count(_END) == lines - 1 and page.count(_SEPARATOR) == _WITHIN * lines
+def holds(page: bytes, lines: int, values: int = len(COLUMNS)) -> bool:
+    """Whether ``page`` is ``lines`` whole lines of so many ``values``.
+
+    It is not if it was cut short, or if a value holds what separates values or lines.
+    """
+    return page.count(_END) == lines - 1 and page.count(_SEPARATOR) == (values - 1) * lines
 
 
 def copy_text(page: bytes, source_copy: str) -> bytes:

@@ -12,7 +12,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-# The order of a staged row; brain's staging table and the reader's SELECT both follow it.
+# The order of a staged row; brain's staging table and the reader's SELECT both follow it. The caller ID comes last, because a
+# line is given it behind what the dialer's database wrote.
 COLUMNS = (
     "source_key",
     "uniqueid",
@@ -34,8 +35,8 @@ COLUMNS = (
     "called_count",
     "queue_seconds",
     "vendor_lead_code",
-    "outbound_cid",
     "row_crc",
+    "outbound_cid",
 )
 INTEGERS = frozenset({"vici_lead_id", "list_id", "start_epoch", "end_epoch", "length_in_sec", "called_count", "row_crc"})
 _BIGINT = range(-(2**63), 2**63)

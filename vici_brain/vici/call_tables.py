@@ -16,6 +16,7 @@ from sqlalchemy import ColumnElement, Select, String, Table, cast, func, literal
 
 from vici_brain.domain.windows import Window
 from vici_brain.vici import schema
+from vici_brain.vici.row_text import RowText
 
 _SEPARATOR = "\x1f"
 _NULL_MARK = "\\N"
@@ -61,12 +62,8 @@ class Bounds:
 @cache
 def row_crc(source: Table) -> ColumnElement[int]:
     """CRC32 of the replicated columns, by the dialer's database: equal sums on both sides prove equal contents."""
-    parts: list[ColumnElement[str]] = [
-        func.coalesce(cast(column, String), _NULL_MARK)
-        for name, column in sorted(source.c.items())
-        if name not in _NOT_REPLICATED
-    ]
-    return func.crc32(func.concat_ws(literal(_SEPARATOR), *parts))
+    parts = [column for name, column in sorted(source.c.items()) if name not in _NOT_REPLICATED]
+    return func.crc32(RowText(_SEPARATOR, _NULL_MARK, *parts))
 
 
 def not_live(statement: Select[*tuple[Any, ...]], table: CallTable, *, archive: bool) -> Select[Any]:

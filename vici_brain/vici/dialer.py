@@ -16,14 +16,16 @@ from sqlalchemy import Connection, Engine, Select, String, bindparam, cast, insp
 from sqlalchemy.exc import DBAPIError
 
 from vici_brain.domain import call_lines
-from vici_brain.domain.call_rows import Raw
+from vici_brain.domain.call_rows import COLUMNS, Raw
 from vici_brain.domain.dialer_clock import ClockVerdict, judge
 from vici_brain.domain.statuses import FLAGS, CallStatus
 from vici_brain.domain.windows import Window
 from vici_brain.errors import ConfigurationError, RetriableError
 from vici_brain.vici import call_reader, replication, schema
+from vici_brain.vici.call_columns import lacks_caller_ids
 from vici_brain.vici.call_reader import Cursor, Extent, Form, PageQuestion
 from vici_brain.vici.call_tables import Bounds, CallTable, required_columns
+from vici_brain.vici.caller_ids import CallerIds, Part
 from vici_brain.vici.clock_signals import database_utc, signals
 from vici_brain.vici.connect import ReadPolicy, dialer_errors, open_dialer, tolerant_text
 from vici_brain.vici.questions import Question
@@ -134,24 +136,35 @@ class DialerSession:
             yield from self._pages(call_reader.page_of_undated, table, Bounds.of(window, zone), Form(archive))
 
     def _parts(self, table: CallTable, window: Window, *, archive: bool) -> list[tuple[Bounds, bool]]:
-        """``window`` cut so that each part is one page, as far as hours allow; and whether it was counted to be less than one."""
-        slices = [(Bounds.of(piece, self.dialer.zone), False) for piece in window.slices(self.dialer.policy.slice_length)]
+        """``window`` cut so that each part is one page, as far as hours allow; and whether it was counted to be less than one.
+
+        What was counted to hold nothing is no part: the count has read it.
+        """
+        slices = list(window.slices(self.dialer.policy.slice_length))
         if self.is_sqlite or len(slices) < _MANY_SLICES:
-            return slices
+            return self._uncounted(slices)
         bounds, most = Bounds.of(window, self.dialer.zone), self.dialer.policy.page_rows
         counted = self.fetch(call_reader.calls_per_hour(table, bounds, archive=archive))
         try:
             per_hour = [(str(hour), int(str(calls))) for hour, calls in counted]
-            return [(part, calls < most) for part, calls in call_reader.cut(bounds, per_hour, most)]
+            return [(part, calls < most) for part, calls in call_reader.cut(bounds, per_hour, most) if calls]
         except ValueError:
-            return slices
+            return self._uncounted(slices)
+
+    def _uncounted(self, slices: Sequence[Window]) -> list[tuple[Bounds, bool]]:
+        return [(Bounds.of(piece, self.dialer.zone), False) for piece in slices]
 
     def _pages(self, question: PageQuestion, table: CallTable, bounds: Bounds, form: Form) -> Iterator[Page | LinePage]:
         after: Cursor | None = None
         limit = self.dialer.policy.page_rows
+        lacking = lacks_caller_ids(table, self.present, lines=form.lines)
+        cids = CallerIds(Part(table, self.present, bounds, form.archive), self.fetch, limit) if lacking else None
         while True:
-            page = self._page(partial(question, table, self.present, Extent(bounds, limit, after)), form)
-            if page.count == limit and not form.ordered:
+            page = self._page(partial(question, table, self.present, Extent(bounds, limit, after)), form, cids)
+            if not form.ordered and isinstance(page, LinePage):
+                yield from [page] if page.count else []
+                return
+            if not form.ordered and page.count == limit:
                 # More came since it was counted. What has no order has no next page either, so it is read again from the start.
                 form = replace(form, ordered=True)
                 continue
@@ -162,13 +175,14 @@ class DialerSession:
             last = page.rows[-1] if isinstance(page, Page) else call_lines.fields(call_lines.last_line(page.text))
             after = _cursor(last, is_number=table.key != "uniqueid")
 
-    def _page(self, asked: Callable[[Form], Question], form: Form) -> Page | LinePage:
+    def _page(self, asked: Callable[[Form], Question], form: Form, cids: CallerIds | None) -> Page | LinePage:
         """As lines if they can be told apart, else value by value."""
         copy = "archive" if form.archive else "live"
         if form.lines:
             ((count, text),) = self.fetch(asked(form))
-            page, lines = text if isinstance(text, bytes) else b"", int(str(count))
-            if not lines or call_lines.holds(page, lines):
+            lines = int(str(count))
+            page = _whole(text, lines, cids) if lines else b""
+            if page is not None:
                 return LinePage(copy, page, lines)
         return Page(copy, self.fetch(asked(replace(form, lines=False))))
 
@@ -250,6 +264,15 @@ class DialerSession:
         if seen.notice:
             self.clock = replace(self.clock, warnings=(*self.clock.warnings, seen.notice))
         self._copies, self.behind = seen.is_copy, seen.behind
+
+
+def _whole(text: Raw, lines: int, cids: CallerIds | None) -> bytes | None:
+    """A page of lines with every column, if its lines can be told apart."""
+    if not isinstance(text, bytes):
+        return None
+    if cids is None:
+        return text if call_lines.holds(text, lines) else None
+    return cids.completed(text, lines) if call_lines.holds(text, lines, len(COLUMNS) - 1) else None
 
 
 def _storable(value: Raw) -> str:

@@ -4,7 +4,7 @@ CREATE TEMPORARY TABLE staged_calls (
     source_key text COLLATE "C" NOT NULL, uniqueid text COLLATE "C", vici_lead_id bigint, list_id bigint, campaign_id text,
     call_date timestamp, start_epoch bigint, end_epoch bigint, length_in_sec bigint, status text, phone_code text,
     phone_number text, agent_user text, user_group text, comments text, term_reason text, alt_dial text, called_count bigint,
-    queue_seconds numeric, vendor_lead_code text COLLATE "C", outbound_cid text, row_crc bigint, source_copy text NOT NULL,
+    queue_seconds numeric, vendor_lead_code text COLLATE "C", row_crc bigint, outbound_cid text, source_copy text NOT NULL,
     called_at timestamptz GENERATED ALWAYS AS (call_instant(call_date, start_epoch, uniqueid, :zone)) STORED,
     phone_key text COLLATE "C" GENERATED ALWAYS AS (
         -- Nearly every number is ten digits with code 1; only the others need the function.
