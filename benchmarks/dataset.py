@@ -61,6 +61,9 @@ def dataset(mariadb: str, postgres: str, calls: int) -> Dataset:
         known = known and connection.scalar(text("SELECT count(*) FROM pg_database WHERE datname = :n"), {"n": template})
     if not known:
         _make(server, url, postgres, template, calls)
+    brain = open_brain(make_url(postgres).set(database=template))
+    migrate(brain)
+    brain.dispose()
     engine = create_engine(url)
     with engine.connect() as connection:
         found = connection.scalar(text("SELECT (SELECT count(*) FROM vicidial_log) + (SELECT count(*) FROM vicidial_closer_log)"))

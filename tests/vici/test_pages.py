@@ -33,8 +33,7 @@ def site(dialer_url: str) -> Iterator[Exchange]:
 
 def read(site: Exchange, window: Window, table: CallTable = OUTBOUND, *, page_rows: int = 3) -> list[tuple[str, dict[str, Any]]]:
     """``(copy, row)`` of everything that the pages of ``window`` hold."""
-    # Neighbouring slices share some seconds; one slice shows that paging itself repeats nothing.
-    dialer = site.dialer(page_rows=page_rows, slice_length=timedelta(hours=12))
+    dialer = site.dialer(page_rows=page_rows, slice_length=minutes(20))
     with dialer.session(lambda: datetime.now(UTC)) as session:
         pages = list(islice(session.pages(table, window), 1_000))  # a cursor that stands still must fail, not hang
     dialer.engine.dispose()

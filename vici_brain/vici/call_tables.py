@@ -7,14 +7,15 @@ made (schema).
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cache
+from itertools import pairwise
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import ColumnElement, Select, String, Table, cast, func, literal, select, type_coerce
 
-from vici_brain.domain.windows import Window
+from vici_brain.domain.windows import EDGE_SLACK, Window
 from vici_brain.vici import schema
 from vici_brain.vici.row_text import RowText
 
@@ -57,6 +58,14 @@ class Bounds:
     @classmethod
     def of(cls, window: Window, zone: ZoneInfo) -> "Bounds":
         return cls(window.wall_bounds(zone), (math.floor(window.start.timestamp()), math.ceil(window.end.timestamp())))
+
+    def parts(self, longest: timedelta) -> "list[Bounds]":
+        """Wall times cut so that none is in two parts; a part is no longer than ``longest`` and the slack that bounds have."""
+        low, beyond = self.walls
+        cuts = [low]
+        while beyond - cuts[-1] > longest + 2 * EDGE_SLACK:
+            cuts.append(cuts[-1] + longest)
+        return [Bounds(walls, self.epochs) for walls in pairwise([*cuts, beyond])]
 
 
 @cache

@@ -140,19 +140,18 @@ class DialerSession:
 
         What was counted to hold nothing is no part: the count has read it.
         """
-        slices = list(window.slices(self.dialer.policy.slice_length))
-        if self.is_sqlite or len(slices) < _MANY_SLICES:
-            return self._uncounted(slices)
-        bounds, most = Bounds.of(window, self.dialer.zone), self.dialer.policy.page_rows
+        bounds, policy = Bounds.of(window, self.dialer.zone), self.dialer.policy
+        uncounted = [(part, False) for part in bounds.parts(policy.slice_length)]
+        if self.is_sqlite or len(uncounted) < _MANY_SLICES:
+            return uncounted
         counted = self.fetch(call_reader.calls_per_hour(table, bounds, archive=archive))
         try:
             per_hour = [(str(hour), int(str(calls))) for hour, calls in counted]
-            return [(part, calls < most) for part, calls in call_reader.cut(bounds, per_hour, most) if calls]
+            return [
+                (part, calls < policy.page_rows) for part, calls in call_reader.cut(bounds, per_hour, policy.page_rows) if calls
+            ]
         except ValueError:
-            return self._uncounted(slices)
-
-    def _uncounted(self, slices: Sequence[Window]) -> list[tuple[Bounds, bool]]:
-        return [(Bounds.of(piece, self.dialer.zone), False) for piece in slices]
+            return uncounted
 
     def _pages(self, question: PageQuestion, table: CallTable, bounds: Bounds, form: Form) -> Iterator[Page | LinePage]:
         after: Cursor | None = None
