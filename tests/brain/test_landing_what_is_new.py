@@ -137,3 +137,23 @@ def test_a_stretch_that_another_noted_meanwhile_is_merged_carefully(brain: Engin
         counts = late.merge(HOUR)
     assert counts.new == len(rows) - 120
     assert one(brain, "SELECT count(*) FROM vici_call_logs") == len(rows)
+
+
+def test_a_bucket_judged_while_its_first_calls_land_is_not_proven(brain: Engine) -> None:
+    with CallStore(brain).landing("vici", "vicidial_log", "America/New_York") as late:
+        late.stage(clean([call(1)]), source_copy="live")
+        merge = late._merge_known
+
+        def judged_meanwhile(placed: int) -> MergeCounts:
+            counts = merge(placed)
+            with brain.begin() as other:
+                other.execute(
+                    text("INSERT INTO call_log_proofs VALUES ('vici', 'vicidial_log', :at, 'proven', :at, 0, 0, 0, 0, :at)"),
+                    {"at": NOON},
+                )
+            return counts
+
+        late._merge_known = judged_meanwhile  # type: ignore[method-assign]
+        late.merge(HOUR)
+    states = ask(brain, "SELECT state, brain_count FROM call_log_proofs WHERE bucket_start = :at", at=NOON)
+    assert states == [("read", 1)]

@@ -22,6 +22,11 @@ LEFT JOIN source USING (bucket_start)
 LEFT JOIN brain USING (bucket_start)
 ORDER BY bucket_start
 ON CONFLICT (instance, source_table, bucket_start) DO UPDATE SET
+    -- A bucket that came into the ledger while its first calls landed was judged without them.
+    state = CASE
+        WHEN (held.brain_count, held.brain_crc_sum) = (excluded.brain_count, excluded.brain_crc_sum) THEN held.state
+        ELSE 'read'
+    END,
     read_at = excluded.read_at, source_count = excluded.source_count, source_crc_sum = excluded.source_crc_sum,
     brain_count = excluded.brain_count, brain_crc_sum = excluded.brain_crc_sum
 WHERE held.read_at <= excluded.read_at
