@@ -107,6 +107,7 @@ def archived_world(site: Exchange, keys: list[str]) -> None:
     for n, key in enumerate(keys):
         extend(site, key, f"V{n:019}", NOON + minutes(n), suffix="_archive") if n % 4 == 0 else None
         order(site, f"V{n:019}", f"900555{n:04}", NOON + minutes(n), suffix="_archive") if n % 3 == 0 else None
+    extend(site, keys[27], f"V{27:019}", None, suffix="_archive")  # without a caller ID among the live ones
 
 
 def odd_codes_world(site: Exchange, keys: list[str]) -> None:
