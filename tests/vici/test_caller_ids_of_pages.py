@@ -12,8 +12,9 @@ from sqlalchemy import event
 from vici_brain.domain.call_lines import fields, lines
 from vici_brain.domain.call_rows import COLUMNS
 from vici_brain.domain.windows import Window
-from vici_brain.vici import caller_ids
-from vici_brain.vici.call_tables import CALL_TABLES
+from vici_brain.vici import caller_ids, schema
+from vici_brain.vici.call_tables import CALL_TABLES, Bounds
+from vici_brain.vici.caller_id_statements import lines_between, time_of
 from vici_brain.vici.dialer import DialerSession, LinePage, Page
 
 pytestmark = pytest.mark.mariadb
@@ -107,6 +108,7 @@ def archived_world(site: Exchange, keys: list[str]) -> None:
     for n, key in enumerate(keys):
         extend(site, key, f"V{n:019}", NOON + minutes(n), suffix="_archive") if n % 4 == 0 else None
         order(site, f"V{n:019}", f"900555{n:04}", NOON + minutes(n), suffix="_archive") if n % 3 == 0 else None
+    extend(site, keys[27], f"V{27:019}", None, suffix="_archive")  # without a caller ID among the live ones
 
 
 def odd_codes_world(site: Exchange, keys: list[str]) -> None:
@@ -285,3 +287,24 @@ def test_a_call_that_is_gone_before_its_caller_id_was_asked_for_is_read_again(si
         pages = [page for page in session.pages(OUTBOUND, HOUR) if page.count]
     assert [type(page) for page in pages] == [Page]
     assert [key for key, _ in caller_ids_of(pages)] == sorted(set(keys) - {keys[7]})
+
+
+@pytest.mark.usefixtures("many")
+def test_logs_that_are_archived_while_they_are_read_lose_no_caller_id(site: Exchange) -> None:
+    keys = calls(site)
+    for n, key in enumerate(keys):
+        extend(site, key, f"V{n:019}", NOON + minutes(n))
+        order(site, f"V{n:019}", f"800555{n:04}", NOON + minutes(n))
+    with session_of(site) as session:
+        fetch, logs = session.fetch, ("vicidial_log_extended", "vicidial_dial_cid_log")
+
+        def archiving(asked: Any) -> Any:
+            if asked == lines_between(schema.vicidial_dial_cid_log, time_of(Bounds.of(HOUR, session.dialer.zone))):
+                for log in logs:
+                    site.run(f"INSERT INTO {log}_archive SELECT * FROM {log}")
+                    site.run(f"DELETE FROM {log} WHERE caller_code < :code", code=f"V{CALLS // 2:019}")
+            return fetch(asked)
+
+        session.fetch = archiving  # type: ignore[method-assign]
+        found = caller_ids_of(list(session.pages(OUTBOUND, HOUR)))
+    assert found == sorted((key, f"800555{n:04}") for n, key in enumerate(keys))

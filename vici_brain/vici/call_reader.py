@@ -3,8 +3,8 @@
 Belongs here: SELECTs on the call tables and their archives. Does not: connections (connect), windows and retries (flows), nor
 what a value means (domain/call_rows).
 
-Every SELECT walks the index on call_date with half-open bounds, at most a page at a time in the order (call_date, key), and never
-filters on an unindexed column first.
+Every SELECT walks the index on call_date with half-open bounds, at most a page at a time in the order (call_date, key), or what
+that index counted to be less than one, and never filters on an unindexed column first.
 """
 
 from collections.abc import Sequence

@@ -38,7 +38,7 @@ def _in_utf8(element: RowText, compiler: SQLCompiler, **options: Any) -> str:
     return compiler.process(func.concat_ws(collate(separator, "utf8mb4_bin"), *told), **options)
 
 
-@compiles(RowText, "sqlite")
+@compiles(RowText)
 def _cast_to_text(element: RowText, compiler: SQLCompiler, **options: Any) -> str:
     """Without types of columns, only a CAST gives every number the form that the database shows it in."""
     separator, null_mark, *values = element.clauses
