@@ -1,7 +1,8 @@
 """Database servers that live as long as a test or a session: where a machine has none, or a shared one must not suffer it.
 
 As a program, ``private_servers.py COMMAND ...`` runs a command (the tests) on a MariaDB and a PostgreSQL of its own, which keep
-their files in memory and wait for no disk: making and dropping databases is most of what tests ask of a server.
+their files in memory and wait for no disk: making and dropping databases is most of what tests ask of a server. Temporary files
+are in memory, too: the tests' dialers in SQLite and Dagster's own databases commit as often.
 """
 
 import os
@@ -118,8 +119,9 @@ def main(command: list[str]) -> int:
     with ExitStack() as stack:
         place = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="servers-", dir=roomy_folder())))
         place.chmod(0o755)
-        for name in ("mariadb", "postgres"):
+        for name in ("mariadb", "postgres", "tmp"):
             (place / name).mkdir()
+        environment = {**environment, "TMPDIR": str(place / "tmp")}
         if shutil.which("mariadbd") and shutil.which("mariadb-install-db"):
             dialer = stack.enter_context(contextmanager(private_mariadb)(place / "mariadb", *HURRIED_MARIADB))
             environment = {**environment, "VICI_TEST_MARIADB_URL": dialer}
