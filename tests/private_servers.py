@@ -7,6 +7,7 @@ are in memory, too: the tests' dialers in SQLite and Dagster's own databases com
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -116,6 +117,8 @@ def roomy_folder() -> str | None:
 
 def main(command: list[str]) -> int:
     environment: Mapping[str, str] = os.environ  # noqa: TID251 - tests choose their servers themselves
+    # Told to stop, it stops its servers, too.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     with ExitStack() as stack:
         place = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="servers-", dir=roomy_folder())))
         place.chmod(0o755)
