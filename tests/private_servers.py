@@ -64,11 +64,9 @@ def private_mariadb(folder: Path, *options: str) -> Iterator[str]:
     port = free_port()
     user = ["--user=root"] if os.geteuid() == 0 else []
     data = folder / "data"
-    subprocess.run(
-        ["mariadb-install-db", "--no-defaults", *user, f"--datadir={data}", "--auth-root-authentication-method=normal"],
-        check=True,
-        capture_output=True,
-    )
+    # Without the anonymous users that come with the test database: they would be asked instead of a user of any host.
+    made = ["--no-defaults", *user, f"--datadir={data}", "--auth-root-authentication-method=normal", "--skip-test-db"]
+    subprocess.run(["mariadb-install-db", *made], check=True, capture_output=True)
     command = ["mariadbd", "--no-defaults", *user, f"--datadir={data}", f"--socket={folder}/s", f"--port={port}", *options]
     with running(command, f"mysql+pymysql://root@127.0.0.1:{port}/") as url:
         yield url
