@@ -59,11 +59,11 @@ class Year:
     @cached_property
     def _sums(self) -> list[tuple[str, "memoryview[int]"]]:
         """Looked into millions of times, where a number of numpy's costs several of Python's."""
-        return [(name, memoryview(sums)) for name, sums in self.sums.items()]
+        return [(name, sums.data) for name, sums in self.sums.items()]
 
     @cached_property
     def _of_all(self) -> "memoryview[int]":
-        return memoryview(np.sum(list(self.sums.values()), axis=0))
+        return sum(self.sums.values(), np.zeros(1, dtype=np.int64)).data
 
     def seen(self, start: datetime, end: datetime, day: tuple[datetime, datetime]) -> HourSeen:
         first, last, day_first, day_last = (self._index(each) for each in (start, end, *day))
