@@ -2,6 +2,8 @@
 .DEFAULT_GOAL := help
 PYTHON ?= python3
 BIN := .venv/bin
+# Processes that share the tests: more of them need as many cores, and ten connections each.
+WORKERS ?= 2
 # Dagster starts a process for each run: without bytecode every one of them compiles its imports anew, two seconds each.
 unexport PYTHONDONTWRITEBYTECODE
 
@@ -24,14 +26,14 @@ demo: install ## try it: a simulated dialer, its whole history synced and counte
 dev: install ## the UI on http://127.0.0.1:3000 and the daemon, the simulated dialer taking calls
 	$(BIN)/vici-brain dev
 
-test: install ## all tests, on real MariaDB and PostgreSQL
-	$(BIN)/pytest
+test: install ## all tests, on real MariaDB and PostgreSQL, in WORKERS=2 processes; one file: .venv/bin/pytest FILE
+	$(BIN)/pytest -n $(WORKERS) --dist worksteal
 
 test-fast: install ## pure rules only, seconds
 	$(BIN)/pytest tests/domain tests/test_errors.py tests/test_settings.py
 
 test-db: install ## only what talks to MariaDB
-	$(BIN)/pytest -m mariadb
+	$(BIN)/pytest -n $(WORKERS) --dist worksteal -m mariadb
 
 bench: install ## what the bulk path costs beside the plain pipe, on the machine's MariaDB and PostgreSQL; a quarter of an hour
 	$(BIN)/python -m benchmarks.run $(BENCH)

@@ -15,6 +15,11 @@ from sqlalchemy import Engine, create_engine, make_url, text
 
 from vici_brain.brain.database import migrate, open_brain
 
+# readline, which pytest imports, gives a width to each child process, pytest-xdist's workers among them; the commands' tables are
+# to be as wide as a test says.
+for _width in ("COLUMNS", "LINES"):
+    os.environ.pop(_width, None)  # noqa: TID251 - for the whole session, before anything makes a console
+
 
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     """Where the suite decides whether a change may land, a test that could not run counts as failed."""

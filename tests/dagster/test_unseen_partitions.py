@@ -18,8 +18,8 @@ from vici_brain.flows.sync_calls import fetch_history
 from vici_brain.orchestration.partitions import key_of
 from vici_brain.orchestration.resources import Connections
 
-NOW = datetime.now(UTC)
-FIRST = datetime.combine(NOW.date() - timedelta(days=1), datetime.min.time(), UTC)
+FIRST = datetime.combine(datetime.now(UTC).date() - timedelta(days=1), datetime.min.time(), UTC)
+NOW = FIRST + timedelta(hours=12, minutes=2)  # whatever the time of the day, as many partitions
 SETTLED = floor_to(NOW - minutes(60), BUCKET)
 SHOWN = f"Dagster shows every partition that was read from {key_of(FIRST)} to {key_of(SETTLED)}"
 

@@ -6,12 +6,13 @@ The simulated dialer's own day plans are the source: weekday and lunch profile, 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
-from functools import cache
+from functools import cache, cached_property
 from zoneinfo import ZoneInfo
 
 import numpy as np
 
 from vici_brain.domain.silence import Change, HourSeen, Signals, Verdict, change, judge, same_hours
+from vici_brain.domain.windows import BUCKET
 from vici_brain.simulation.calendar import Calendar
 from vici_brain.simulation.draws import Ints
 from vici_brain.simulation.people import People
@@ -55,20 +56,26 @@ class Year:
         share = np.array([factor(bucket * STEP / 31_557_600) for bucket in range(size)])
         return Year.of(self.start, self.zone.key, {name: rng.binomial(each, share) for name, each in self.counts.items()})
 
+    @cached_property
+    def _sums(self) -> list[tuple[str, "memoryview[int]"]]:
+        """Looked into millions of times, where a number of numpy's costs several of Python's."""
+        return [(name, sums.data) for name, sums in self.sums.items()]
+
+    @cached_property
+    def _of_all(self) -> "memoryview[int]":
+        return sum(self.sums.values(), np.zeros(1, dtype=np.int64)).data
+
     def seen(self, start: datetime, end: datetime, day: tuple[datetime, datetime]) -> HourSeen:
-        first, last = self._index(start), self._index(end)
-        by_campaign = {name: int(sums[last] - sums[first]) for name, sums in self.sums.items()}
-        day_first, day_last = (self._index(each) for each in day)
-        day_calls = sum(int(sums[day_last] - sums[day_first]) for sums in self.sums.values())
-        return HourSeen({name: calls for name, calls in by_campaign.items() if calls}, start >= self.start, day_calls)
+        first, last, day_first, day_last = (self._index(each) for each in (start, end, *day))
+        by_campaign = {name: calls for name, sums in self._sums if (calls := sums[last] - sums[first])}
+        return HourSeen(by_campaign, start >= self.start, self._of_all[day_last] - self._of_all[day_first])
 
     def signals(self, end: datetime) -> Signals:
         hours = [self.seen(hour.start, hour.end, (day.start, day.end)) for hour, day in same_hours(end, self.zone)]
         return Signals(end, hours[0], hours[1:], None)
 
     def _index(self, at: datetime) -> int:
-        size = len(next(iter(self.sums.values()))) - 1
-        return min(size, max(0, int((at - self.start).total_seconds()) // STEP))
+        return min(len(self._of_all) - 1, max(0, (at - self.start) // BUCKET))
 
 
 @dataclass
