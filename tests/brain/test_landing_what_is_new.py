@@ -132,7 +132,7 @@ def test_a_stretch_that_another_noted_meanwhile_is_merged_carefully(brain: Engin
     rows = mixture()
     with CallStore(brain).landing("vici", "vicidial_log", "America/New_York") as late:
         late.stage(clean(rows), source_copy="live")
-        late._is_fresh = lambda _: True  # type: ignore[method-assign]
+        late._is_fresh = lambda ledger: True  # type: ignore[method-assign]
         land(brain, rows[:120], ledger=HOUR)
         counts = late.merge(HOUR)
     assert counts.new == len(rows) - 120
