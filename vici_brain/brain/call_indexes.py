@@ -9,6 +9,7 @@ out of an empty table only, and what a fetch that ended early left missing is ma
 """
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 
 import psycopg
@@ -43,14 +44,15 @@ def made_afterwards(brain: Engine) -> Iterator[None]:
             return
         _leave_out(brain)
         yield
-        _make(brain)
+        _make_all(brain)
 
 
 def make_missing(brain: Engine) -> None:
     """Makes what is missing, while others read and write; not while a fetch fills the table, which does so itself."""
     if _missing(brain):
         with suppress(BusyError), lane(brain, *_LANE):
-            _make(brain)
+            for name in _missing(brain):
+                _make(brain, name, "CONCURRENTLY")
 
 
 def _leave_out(brain: Engine) -> None:
@@ -64,11 +66,18 @@ def _leave_out(brain: Engine) -> None:
             connection.execute(text(f"DROP INDEX IF EXISTS {', '.join(AFTERWARDS)}"))
 
 
-def _make(brain: Engine) -> None:
+def _make_all(brain: Engine) -> None:
+    """All at once, in half the time; who writes waits for it, two seconds a million calls."""
+    missing = _missing(brain)
+    with ThreadPoolExecutor(len(AFTERWARDS), thread_name_prefix="index") as pool:
+        for made in [pool.submit(_make, brain, name) for name in missing]:
+            made.result()
+
+
+def _make(brain: Engine, name: str, how: str = "") -> None:
     with brain_errors(), _if_allowed(), brain.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        for name in _missing(brain):
-            connection.execute(text(f"DROP INDEX CONCURRENTLY IF EXISTS {name}"))
-            connection.execute(text(f"CREATE INDEX CONCURRENTLY {name} ON vici_call_logs {AFTERWARDS[name]}"))
+        connection.execute(text(f"DROP INDEX {how} IF EXISTS {name}"))
+        connection.execute(text(f"CREATE INDEX {how} {name} ON vici_call_logs {AFTERWARDS[name]}"))
 
 
 @contextmanager
