@@ -5,7 +5,8 @@ FROM unnest(CAST(:buckets AS timestamptz[])) AS archived (bucket_start)
 JOIN call_log_proofs AS proof
     ON proof.instance = :instance AND proof.source_table = :source_table AND proof.bucket_start = archived.bucket_start
 WHERE held.instance = :instance AND held.source_table = :source_table AND held.source_copy = 'live' AND held.vanished_at IS NULL
-  AND held.called_at >= archived.bucket_start AND held.called_at < archived.bucket_start + interval '5 minutes'
+  -- The window besides, or the planner reads all calls to compare each with the buckets.
+  AND held.called_at >= :start AND held.called_at < :end AND date_bin('5 minutes', held.called_at, 'epoch') = archived.bucket_start
   AND proof.state = 'proven'
   AND date_part('epoch', held.called_at) = held.start_epoch
   AND abs(date_part('epoch', held.call_date - (held.called_at AT TIME ZONE :zone))) <= :tolerance
