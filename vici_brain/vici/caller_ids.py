@@ -11,8 +11,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import repeat
-from operator import itemgetter
+from operator import itemgetter, methodcaller
 from string import ascii_uppercase, digits
+from typing import cast
 
 from sqlalchemy import Table
 
@@ -22,9 +23,12 @@ from vici_brain.vici.call_tables import Bounds, CallTable
 from vici_brain.vici.caller_id_statements import VALUES, Pair, how_many, known_pairs, lines_between, of_keys, time_of
 from vici_brain.vici.questions import Question
 
-_Call = tuple[bytes, bytes]
+_Call = bytes
+"""Uniqueid and lead as they stand in a line; a pair would be an object to Python's garbage collector, a million times."""
 _Span = tuple[datetime, datetime]
 _SEPARATOR, _END, _NONE = call_lines.SEPARATOR.encode(), call_lines.END.encode(), call_lines.NULL_MARK.encode()
+_HEAD = methodcaller("split", _SEPARATOR, 3)
+_CALL = itemgetter(slice(1, 3))
 # Up to so many calls it is cheaper to look them up than to read what was logged ten minutes before and after them.
 _FEW = 500
 # A line of these logs costs the dialer a quarter of what a call's does.
@@ -72,12 +76,14 @@ class CallerIds:
         return None if cids is None else _END.join(map(_SEPARATOR.join, zip(lines, cids, strict=True)))
 
     def _of_calls(self, lines: Sequence[bytes]) -> Sequence[bytes] | None:
-        heads = [line.split(_SEPARATOR, 3) for line in lines]
-        found = list(map((self._settled or {}).get, map(itemgetter(1, 2), heads)))
-        looked_up = self._looked_up([head[0] for head, cid in zip(heads, found, strict=True) if cid is None])
+        calls = list(map(_SEPARATOR.join, map(_CALL, map(_HEAD, lines))))
+        found = list(map((self._settled or {}).get, calls))
+        if None not in found:
+            return cast("list[bytes]", found)
+        looked_up = self._looked_up([_uniqueid(call) for call, cid in zip(calls, found, strict=True) if cid is None])
         if looked_up is None:
             return None
-        return [looked_up[head[0]] if cid is None else cid for head, cid in zip(heads, found, strict=True)]
+        return [looked_up[_uniqueid(call)] if cid is None else cid for call, cid in zip(calls, found, strict=True)]
 
     def _looked_up(self, keys: Sequence[bytes]) -> Mapping[bytes, bytes] | None:
         """By key; ``None`` if a key or a caller ID is no plain text, or a call is gone since its page was read."""
@@ -127,10 +133,11 @@ class CallerIds:
             return None
         _, cids, codes = _columns(sorted(orders))
         uniqueids, leads, codes_of_calls = _columns(extended)
+        calls = map(_SEPARATOR.join, zip(uniqueids, leads, strict=True))
         newest = dict(zip(codes, cids, strict=True))
         if not (_is_plain(codes) and _is_plain(codes_of_calls) and (len(newest) == len(codes) or _is_plain(cids))):
             return None
-        return dict(zip(zip(uniqueids, leads, strict=True), map(newest.get, codes_of_calls, repeat(_NONE)), strict=True))
+        return dict(zip(calls, map(newest.get, codes_of_calls, repeat(_NONE)), strict=True))
 
     def _lines(self, table: Table, pieces: Iterable[tuple[_Span, int]]) -> list[bytes] | None:
         """All lines of the pieces that have any; ``None`` if some were cut short, hold separators or are gone since counted."""
@@ -143,6 +150,10 @@ class CallerIds:
                     return None
                 found += call_lines.lines(text)
         return found
+
+
+def _uniqueid(call: _Call) -> bytes:
+    return call[: call.index(_SEPARATOR)]
 
 
 def _columns(lines: Sequence[bytes]) -> tuple[list[bytes], ...]:
