@@ -127,19 +127,19 @@ def test_a_call_held_beside_the_stretch_and_moved_into_it_is_merged_carefully(br
     alike(brain)
 
 
-def test_a_stretch_that_another_noted_meanwhile_is_merged_carefully(brain: Engine) -> None:
+def test_a_stretch_that_another_noted_meanwhile_is_merged_carefully(brain: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     """The other's bucket comes after the look whether there is any: both then say that theirs is the first."""
     rows = mixture()
     with CallStore(brain).landing("vici", "vicidial_log", "America/New_York") as late:
         late.stage(clean(rows), source_copy="live")
-        late._is_fresh = lambda ledger: True  # type: ignore[method-assign]
+        monkeypatch.setattr(late, "_is_fresh", lambda _: True)
         land(brain, rows[:120], ledger=HOUR)
         counts = late.merge(HOUR)
     assert counts.new == len(rows) - 120
     assert one(brain, "SELECT count(*) FROM vici_call_logs") == len(rows)
 
 
-def test_a_bucket_judged_while_its_first_calls_land_is_not_proven(brain: Engine) -> None:
+def test_a_bucket_judged_while_its_first_calls_land_is_not_proven(brain: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     with CallStore(brain).landing("vici", "vicidial_log", "America/New_York") as late:
         late.stage(clean([call(1)]), source_copy="live")
         merge = late._merge_known
@@ -153,7 +153,7 @@ def test_a_bucket_judged_while_its_first_calls_land_is_not_proven(brain: Engine)
                 )
             return counts
 
-        late._merge_known = judged_meanwhile  # type: ignore[method-assign]
+        monkeypatch.setattr(late, "_merge_known", judged_meanwhile)
         late.merge(HOUR)
     states = ask(brain, "SELECT state, brain_count FROM call_log_proofs WHERE bucket_start = :at", at=NOON)
     assert states == [("read", 1)]

@@ -79,6 +79,15 @@ def order(site: Exchange, code: str, cid: str | None, at: datetime | str | None 
     site.put(f"vicidial_dial_cid_log{suffix}", {"caller_code": code, "call_date": moment, "outbound_cid": cid})
 
 
+def logged_calls(site: Exchange) -> list[str]:
+    """Calls of which both logs tell at the call's own time."""
+    keys = calls(site)
+    for n, key in enumerate(keys):
+        extend(site, key, f"V{n:019}", NOON + minutes(n))
+        order(site, f"V{n:019}", f"800555{n:04}", NOON + minutes(n))
+    return keys
+
+
 def plain_world(site: Exchange, keys: list[str]) -> None:
     """Calls of which each tells its caller ID in another way, and some do not at all."""
     for n, key in enumerate(keys):
@@ -189,10 +198,7 @@ def test_a_part_costs_a_count_its_two_logs_and_the_calls_that_they_do_not_settle
 
 @pytest.mark.usefixtures("many")
 def test_the_logs_are_read_once_for_all_pages_of_a_part(site: Exchange) -> None:
-    keys = calls(site)
-    for n, key in enumerate(keys):
-        extend(site, key, f"V{n:019}", NOON + minutes(n))
-        order(site, f"V{n:019}", f"800555{n:04}", NOON + minutes(n))
+    logged_calls(site)
     with session_of(site, page_rows=30) as session, statements_of(session) as asked:
         pages = [page.count for page in session.pages(OUTBOUND, HOUR) if page.count]
     assert pages == [30, 30]
@@ -200,11 +206,8 @@ def test_the_logs_are_read_once_for_all_pages_of_a_part(site: Exchange) -> None:
 
 
 @pytest.mark.usefixtures("many")
-def test_no_statement_reads_more_of_a_log_than_four_pages(site: Exchange) -> None:
-    keys = calls(site)
-    for n, key in enumerate(keys):
-        extend(site, key, f"V{n:019}", NOON + minutes(n))
-        order(site, f"V{n:019}", f"800555{n:04}", NOON + minutes(n))
+def test_no_statement_reads_more_of_a_log_than_four_pages(site: Exchange, monkeypatch: pytest.MonkeyPatch) -> None:
+    logged_calls(site)
     read: list[int] = []
     with session_of(site, page_rows=4) as session:
         fetch = session.fetch
@@ -215,7 +218,7 @@ def test_no_statement_reads_more_of_a_log_than_four_pages(site: Exchange) -> Non
                 read.append(int(str(rows[0][0])))
             return rows
 
-        session.fetch = counted  # type: ignore[method-assign]
+        monkeypatch.setattr(session, "fetch", counted)
         found = caller_ids_of(list(session.pages(OUTBOUND, HOUR)))
     assert len(found) == CALLS
     assert max(read) <= 16
@@ -272,7 +275,9 @@ def test_a_log_that_the_server_cuts_short_is_not_believed(site: Exchange) -> Non
         assert caller_ids_of(few) == caller_ids_of(list(session.pages(OUTBOUND, minute)))
 
 
-def test_a_call_that_is_gone_before_its_caller_id_was_asked_for_is_read_again(site: Exchange) -> None:
+def test_a_call_that_is_gone_before_its_caller_id_was_asked_for_is_read_again(
+    site: Exchange, monkeypatch: pytest.MonkeyPatch
+) -> None:
     keys = calls(site)
     plain_world(site, keys)
     with session_of(site) as session:
@@ -283,18 +288,15 @@ def test_a_call_that_is_gone_before_its_caller_id_was_asked_for_is_read_again(si
                 site.run("DELETE FROM vicidial_log WHERE uniqueid = :key", key=keys[7])
             return fetch(asked)
 
-        session.fetch = archiving  # type: ignore[method-assign]
+        monkeypatch.setattr(session, "fetch", archiving)
         pages = [page for page in session.pages(OUTBOUND, HOUR) if page.count]
     assert [type(page) for page in pages] == [Page]
     assert [key for key, _ in caller_ids_of(pages)] == sorted(set(keys) - {keys[7]})
 
 
 @pytest.mark.usefixtures("many")
-def test_logs_that_are_archived_while_they_are_read_lose_no_caller_id(site: Exchange) -> None:
-    keys = calls(site)
-    for n, key in enumerate(keys):
-        extend(site, key, f"V{n:019}", NOON + minutes(n))
-        order(site, f"V{n:019}", f"800555{n:04}", NOON + minutes(n))
+def test_logs_that_are_archived_while_they_are_read_lose_no_caller_id(site: Exchange, monkeypatch: pytest.MonkeyPatch) -> None:
+    keys = logged_calls(site)
     with session_of(site) as session:
         fetch, logs = session.fetch, ("vicidial_log_extended", "vicidial_dial_cid_log")
 
@@ -305,6 +307,6 @@ def test_logs_that_are_archived_while_they_are_read_lose_no_caller_id(site: Exch
                     site.run(f"DELETE FROM {log} WHERE caller_code < :code", code=f"V{CALLS // 2:019}")
             return fetch(asked)
 
-        session.fetch = archiving  # type: ignore[method-assign]
+        monkeypatch.setattr(session, "fetch", archiving)
         found = caller_ids_of(list(session.pages(OUTBOUND, HOUR)))
     assert found == sorted((key, f"800555{n:04}") for n, key in enumerate(keys))

@@ -130,13 +130,12 @@ class Landing:
         landed = self._land_new(ledger) if ledger and self._is_fresh(ledger) else None
         if landed and landed.new == self._staged:
             return replace(landed, quarantined=self._quarantine(all_landed=True))
-        done = ledger if ledger and landed else None
-        placed = self._place(done)
-        counts = replace(landed or MergeCounts(), read=self._keys())
+        placed = self._place(ledger if landed else None)
+        counts = replace(landed, read=self._staged) if landed else MergeCounts(self._keys())
         if placed:
             counts += self._merge_known(placed)
         counts = replace(counts, quarantined=self._quarantine(all_landed=False))
-        if ledger and not done:
+        if ledger and not landed:
             self._connection.execute(load("record_buckets"), self._scope | {"start": ledger.start, "end": ledger.end})
         return counts
 
@@ -147,7 +146,7 @@ class Landing:
         return bool(self._connection.scalar(_IS_FRESH, self._scope | {"start": ledger.start, "end": ledger.end}))
 
     def _land_new(self, ledger: Window) -> MergeCounts | None:
-        """Puts in the calls of a stretch that was never read, each with its lead; ``None`` if some are held, or came twice.
+        """Puts in the calls of a stretch that was never read, each with its lead; ``None`` if some are held, or any came twice.
 
         It is taken for granted that none is: a row that may meet its like is written in two steps, a quarter dearer than in one.
         """

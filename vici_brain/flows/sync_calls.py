@@ -6,7 +6,7 @@ Does not: reading (read_calls), matching (match_calls) or when to run (orchestra
 
 import time
 from bisect import bisect_left
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
@@ -133,7 +133,7 @@ def fetch_history(
     resume_since: datetime | None = None,
     reread: bool = False,
     pause: Callable[[float], None] = time.sleep,
-) -> Iterator[tuple[CallSync, MatchSync]]:
+) -> Generator[tuple[CallSync, MatchSync], None, None]:
     """Reads and matches ``window`` in batches of at most 7 days, oldest first; yields each batch as it is done.
 
     A batch that fails for a reason that may pass is tried twice more, after half a minute and a minute, and goes on where it
