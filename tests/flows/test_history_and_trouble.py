@@ -9,9 +9,12 @@ import pytest
 from builders import NOON, Replication, ask, exchange, minutes, one, outbound_row
 from sqlalchemy import Engine, event, text
 
+from vici_brain.brain.call_indexes import AFTERWARDS
 from vici_brain.brain.calls import CallStore
+from vici_brain.brain.journal import SyncIdentity
 from vici_brain.domain.windows import Window, floor_to
 from vici_brain.errors import RetriableError
+from vici_brain.flows.prove_calls import reconcile
 from vici_brain.flows.read_calls import read_calls
 from vici_brain.flows.sync_calls import fetch_history, sync_incremental
 from vici_brain.flows.syncing import Syncing
@@ -67,6 +70,26 @@ def test_history_comes_in_batches_of_seven_days_and_no_call_twice(world: Replica
     assert sum(read.rows_new for read, _ in batches) == len(keys)
     assert [(read.source_count, read.target_count) for read, _ in batches] == [(28, 28), (28, 28), (4, 4)]
     assert one(world.brain, "SELECT count(*) FROM sync_logs WHERE kind = 'history' AND status = 'success'") == 3
+
+
+@pytest.mark.parametrize("ends", ["by itself", "early, and then a proof comes by"])
+def test_a_first_history_is_read_without_the_indexes_of_leads_which_are_there_after_it(world: Replication, ends: str) -> None:
+    def missing() -> int:
+        named = "SELECT count(*) FROM pg_indexes WHERE tablename = 'vici_call_logs' AND indexname = ANY(:names)"
+        return len(AFTERWARDS) - int(one(world.brain, named, names=list(AFTERWARDS)))
+
+    spread(world)
+    sync, window = world.at(NOON, **DAILY), Window(START, NOON)
+    history = fetch_history(sync, "cli", window)
+    next(history)
+    assert missing() == len(AFTERWARDS)
+    if ends == "by itself":
+        assert len(list(history)) == 2
+    else:
+        history.close()
+        assert missing() == len(AFTERWARDS)
+        reconcile(sync, SyncIdentity("vici", "hourly", "test", Window(NOON - minutes(60), NOON)), repair=True)
+    assert missing() == 0
 
 
 def test_history_ends_where_the_dialers_clock_stands(world: Replication) -> None:
