@@ -240,14 +240,15 @@ def test_a_dialer_without_these_logs_is_not_asked_for_any_call(site: Exchange, e
     assert not [statement for statement in asked if "uniqueid IN (" in statement]
 
 
-def test_a_few_calls_cost_one_statement_more_and_none_at_all_costs_none(site: Exchange) -> None:
+def test_a_few_calls_cost_their_page_and_one_look_up_and_none_at_all_a_look_at_each_copy(site: Exchange) -> None:
     with session_of(site) as session:
         with statements_of(session) as quiet:
             assert not list(session.pages(OUTBOUND, HOUR))
         plain_world(site, calls(site))
         with statements_of(session) as busy:
             assert sum(page.count for page in session.pages(OUTBOUND, HOUR)) == CALLS
-    assert len(busy) == len(quiet) + 1
+    assert len(quiet) == 2
+    assert len(busy) == len(quiet) + 2
 
 
 @pytest.mark.usefixtures("many")

@@ -72,7 +72,7 @@ def test_a_connection_that_is_lost_midway_costs_a_retry_and_no_call(dialer: Site
 
 def test_a_batch_that_failed_for_good_is_resumed_where_it_stopped(dialer: Site) -> None:
     seen = iter(range(1, 10_000))
-    killer = Killer(dialer, 10_000, lambda statement: reads_calls(statement) and next(seen) > 20)
+    killer = Killer(dialer, 10_000, lambda statement: reads_calls(statement) and next(seen) > 5)
     since: datetime = one(dialer.brain, "SELECT clock_timestamp()")
     with pytest.raises(RetriableError, match="vici: the dialer's database"):
         list(fetch_history(dialer.sync, "cli", history(dialer), pause=lambda _: None))
@@ -92,7 +92,7 @@ def test_a_run_over_a_range_goes_on_where_its_last_try_or_the_run_that_it_repeat
         return read_window(dialer.sync, SyncIdentity("vici", "history", "backfill", history(dialer), run_id, repeats))
 
     seen = iter(range(1, 10_000))
-    killer = Killer(dialer, 10_000, lambda statement: reads_calls(statement) and next(seen) > 20)
+    killer = Killer(dialer, 10_000, lambda statement: reads_calls(statement) and next(seen) > 5)
     with pytest.raises(RetriableError, match="dropped the connection"):
         read("first")
     landed = one(dialer.brain, "SELECT count(*) FROM vici_call_logs")
@@ -142,7 +142,7 @@ def test_a_reader_that_is_killed_leaves_the_checkpoint_where_it_was(table: str, 
         before = Ledger(brain).position("vici")
         dialer.skip_until(31)
         dialer.call(12)
-        killer = Killer(dialer, 100, lambda statement: "vendor_lead_code" in statement and f"FROM {table}" in statement)
+        killer = Killer(dialer, 100, lambda statement: "count(*)" in statement and f"FROM {table}" in statement)
         with pytest.raises(RetriableError, match="dropped the connection"):
             sync_incremental(dialer.sync, "cli")
         assert Ledger(brain).position("vici") == before
@@ -169,7 +169,8 @@ def test_a_statement_that_takes_too_long_is_given_up_and_moves_nothing(mariadb_u
         event.listen(dialer.dialer.engine, "checkout", _impatient)
         with pytest.raises(RetriableError, match="took too long"):
             sync_incremental(dialer.sync, "cli")
-        assert Ledger(brain).position("vici") is None
+        # The minutes before the hour, in which nobody called, were read.
+        assert Ledger(brain).position("vici") == dialer.start
         assert one(brain, "SELECT count(*) FROM vici_call_logs") == 0
         dialer.restart()
         dialer.settle()

@@ -13,7 +13,12 @@ from vici_brain.domain.statuses import FLAGS, CallStatus
 _FLAGS = ", ".join(FLAGS)
 _UPSERT = text(f"""
     INSERT INTO vici_statuses AS held (instance, campaign_id, status, status_name, {_FLAGS}, synced_at)
-    VALUES (:instance, :campaign_id, :status, :status_name, {", ".join(f":{flag}" for flag in FLAGS)}, clock_timestamp())
+    SELECT :instance, campaign_id, status, status_name, {_FLAGS}, clock_timestamp()
+    FROM unnest(
+        CAST(:campaigns AS text[]), CAST(:statuses AS text[]), CAST(:names AS text[]),
+        {", ".join(f"CAST(:{flag} AS boolean[])" for flag in FLAGS)}
+    ) AS told (campaign_id, status, status_name, {_FLAGS})
+    ORDER BY campaign_id, status
     ON CONFLICT (instance, campaign_id, status) DO UPDATE
     SET status_name = excluded.status_name, synced_at = excluded.synced_at, removed_at = NULL,
         {", ".join(f"{flag} = excluded.{flag}" for flag in FLAGS)}
@@ -38,13 +43,12 @@ class StatusStore:
         if not statuses:
             # Every dialer ships some fifty statuses: none read is a failed read, never an empty table.
             return 0
-        rows = [
-            {"instance": instance, "campaign_id": known.campaign_id, "status": known.status, "status_name": known.status_name}
-            | {flag: flag in known.flags for flag in FLAGS}
-            for known in statuses
-        ]
-        present = {"campaigns": [known.campaign_id for known in statuses], "statuses": [known.status for known in statuses]}
+        # Of two rows for one status the later one counts.
+        told = list({(known.campaign_id, known.status): known for known in statuses}.values())
+        present = {"campaigns": [known.campaign_id for known in told], "statuses": [known.status for known in told]}
+        names = {"names": [known.status_name for known in told]}
+        flags = {flag: [flag in known.flags for known in told] for flag in FLAGS}
         with brain_errors(), self.engine.begin() as connection:
-            changed = connection.execute(_UPSERT, rows).rowcount
+            changed = connection.execute(_UPSERT, {"instance": instance} | present | names | flags).rowcount
             removed = connection.execute(_REMOVE, {"instance": instance} | present).rowcount
         return changed + removed

@@ -9,7 +9,7 @@ is then read again, rows that the dialer no longer has are stamped, and it is co
 
 from collections.abc import Callable, Generator, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from time import perf_counter
@@ -27,7 +27,7 @@ from vici_brain.flows.both_sides import MOST_SAMPLES, Asked, BothSides, widened
 from vici_brain.flows.match_calls import match_window
 from vici_brain.flows.read_calls import SHORTEST, next_length
 from vici_brain.flows.syncing import SliceProven, Syncing, window_of
-from vici_brain.vici.dialer import Dialer
+from vici_brain.vici.dialer import Dialer, DialerSession
 
 # One statement adds up a whole slice: after a quiet weekend the next one must not be a whole busy Monday.
 _UNCOUNTED, _LONGEST = timedelta(hours=6), timedelta(days=1)
@@ -60,13 +60,15 @@ def prove_calls(
     clock: Callable[[], datetime],
     repair: bool = True,
     on_slice: Callable[[SliceProven], None] = lambda _: None,
+    opened: DialerSession | None = None,
 ) -> ProofResult:
     """Compares every closed bucket of ``window`` with the dialer and writes the verdicts to call_log_proofs.
 
-    With ``repair`` a bucket that differs is read again and compared once more; what still differs then is returned.
+    With ``repair`` a bucket that differs is read again and compared once more; what still differs then is returned. ``opened`` is
+    a session that is open already.
     """
     started = perf_counter()
-    with dialer.session(clock) as session:
+    with nullcontext(opened) if opened else dialer.session(clock) as session:
         end = floor_to(min(window.end, session.utc_now()), BUCKET)
         window = Window(min(floor_to(window.start, BUCKET), end), end)
         sides = BothSides(session, brain)

@@ -6,6 +6,7 @@ Belongs here: the order of slices, retries, and the counts of it all. Does not: 
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -25,7 +26,6 @@ from vici_brain.vici.dialer import Dialer, DialerSession, LinePage, Page
 
 SHORTEST, LONGEST = timedelta(hours=1), timedelta(days=1)
 _FEW_ROWS, _MANY_ROWS = 3_000, 20_000
-# Merging is PostgreSQL's work, reading the dialer's: beside one reader two mergers keep a small machine busy.
 _MERGERS = 2
 
 
@@ -66,6 +66,7 @@ def read_calls(
     dry_run: bool = False,
     on_slice: Callable[[SliceDone], None] = lambda _: None,
     is_done: Callable[[CallTable, Window], bool] = lambda _table, _window: False,
+    opened: DialerSession | None = None,
 ) -> ReadResult:
     """Reads ``[start - overlap, end)`` and merges it slice by slice; whole buckets enter the ledger.
 
@@ -73,24 +74,30 @@ def read_calls(
     not per call. The dialer never sees a statement longer than its policy's slice_length.
 
     What is in the future by the dialer's clock is not read. A slice that met a deadlock or a lost connection is read again,
-    whole, up to three times; slices that landed stay landed. ``is_done`` leaves slices out when a batch is resumed.
+    whole, up to three times; slices that landed stay landed. ``is_done`` leaves slices out when a batch is resumed. ``opened``
+    is a session that is open already.
     """
     started = perf_counter()
-    with dialer.session(clock) as session, _Merging(calls, dialer, on_slice, dry_run=dry_run) as merging:
+    # Beside one reader two mergers keep a small machine busy; for a tick a second connection to Brain costs more than it saves.
+    mergers = _MERGERS if window.length > SHORTEST else 1
+    with (
+        nullcontext(opened) if opened else dialer.session(clock) as session,
+        _Merging(calls, dialer, on_slice, mergers, dry_run=dry_run) as merging,
+    ):
         dialer_utc = session.utc_now()
         window = Window(min(window.start, dialer_utc), min(window.end, dialer_utc))
         start, length = window.start, SHORTEST
         while start < window.end:
             piece = Window(start, min(window.end, floor_to(start, SHORTEST) + length))
-            most = 0
-            for table in CALL_TABLES:
-                if is_done(table, piece):
-                    continue
+            most, due = 0, [table for table in CALL_TABLES if not is_done(table, piece)]
+            read_at = brain_now(calls.engine) if due else None
+            for table in due:
                 read = piece.reaching_back(overlap) if piece.start == window.start else piece
-                taken = take_slice(session, calls, table, read)
-                merging.add(taken, alone=window.length <= SHORTEST)
+                taken = take_slice(session, calls, table, read, read_at=read_at)
+                merging.add(taken)
                 most = max(most, taken.rows)
             start, length = piece.end, next_length(length, most)
+        statuses = tuple(session.statuses())
         merging.finish()
         return ReadResult(
             window,
@@ -102,7 +109,7 @@ def read_calls(
             session.behind.total_seconds(),
             session.clock.warnings,
             tuple(table.archive.name for table in CALL_TABLES if table.archive.name not in session.present),
-            tuple(session.statuses()),
+            statuses,
         )
 
 
@@ -145,13 +152,19 @@ _again = retry(
 
 @_again
 def take_slice(
-    session: DialerSession, calls: CallStore, table: CallTable, window: Window, *, ledger: Window | None = None
+    session: DialerSession,
+    calls: CallStore,
+    table: CallTable,
+    window: Window,
+    *,
+    ledger: Window | None = None,
+    read_at: datetime | None = None,
 ) -> Taken:
     """Reads one slice of one table, whole, up to three times if the dialer fails meanwhile.
 
-    The whole buckets of ``ledger`` (default: of the window) will count as read.
+    The whole buckets of ``ledger`` (default: of the window) will count as read, at ``read_at`` (default: now) by Brain's clock.
     """
-    started, read_at = perf_counter(), brain_now(calls.engine)
+    started, read_at = perf_counter(), read_at or brain_now(calls.engine)
     pages = tuple(session.pages(table, window))
     return Taken(table, window, (ledger or window).whole_buckets(), read_at, pages, perf_counter() - started)
 
@@ -171,15 +184,17 @@ def land_slice(calls: CallStore, dialer: Dialer, taken: Taken, *, dry_run: bool 
 
 
 class _Merging:
-    """Merges slices beside the reading of the next ones, two at a time; the slices of a tick are merged where they were read.
+    """Merges slices beside the reading of the next ones, ``mergers`` at a time.
 
     The dialer has one reader all the while. What waits in between is a few slices at most.
     """
 
-    def __init__(self, calls: CallStore, dialer: Dialer, on_slice: Callable[[SliceDone], None], *, dry_run: bool) -> None:
+    def __init__(
+        self, calls: CallStore, dialer: Dialer, on_slice: Callable[[SliceDone], None], mergers: int, *, dry_run: bool
+    ) -> None:
         self._land = partial(land_slice, calls, dialer, dry_run=dry_run)
-        self._on_slice = on_slice
-        self._pool = ThreadPoolExecutor(_MERGERS, thread_name_prefix="merge")
+        self._on_slice, self._mergers = on_slice, mergers
+        self._pool = ThreadPoolExecutor(mergers, thread_name_prefix="merge")
         self._waiting: deque[Future[SliceDone]] = deque()
         self.total, self.slices = MergeCounts(), 0
 
@@ -189,13 +204,10 @@ class _Merging:
     def __exit__(self, *_: object) -> None:
         self._pool.shutdown(wait=True, cancel_futures=True)
 
-    def add(self, taken: Taken, *, alone: bool) -> None:
+    def add(self, taken: Taken) -> None:
         """Hands a slice over; waits while too many wait. Raises what merging an earlier one raised."""
-        if alone:
-            self._count(self._land(taken))
-            return
         self._waiting.append(self._pool.submit(self._land, taken))
-        while len(self._waiting) > _MERGERS + 1:
+        while len(self._waiting) > self._mergers + 1:
             self._count(self._waiting.popleft().result())
 
     def finish(self) -> None:

@@ -32,6 +32,7 @@ from vici_brain.flows.prove_calls import ProofResult, noted, prove_calls
 from vici_brain.flows.read_calls import ReadResult, read_calls
 from vici_brain.flows.syncing import Syncing, window_of
 from vici_brain.vici.call_tables import CALL_TABLES, CallTable
+from vici_brain.vici.dialer import DialerSession
 
 FIRST_LOOK_BACK = timedelta(minutes=10)
 BATCH = timedelta(days=7)
@@ -195,23 +196,25 @@ def _read_into(
     entry: JournalEntry, sync: Syncing, window: Window, leave_out: _LeaveOut | None = None, was_read: Event | None = None
 ) -> CallSync:
     started, instance = perf_counter(), sync.dialer.instance
-    read = read_calls(
-        sync.dialer,
-        CallStore(sync.brain),
-        window,
-        clock=sync.clock,
-        dry_run=sync.dry_run,
-        on_slice=sync.on_slice,
-        is_done=_left_out(Ledger(sync.brain), instance, window, leave_out),
-    )
-    if was_read is not None:
-        was_read.set()
-    if not sync.dry_run:
-        StatusStore(sync.brain).mirror(instance, read.statuses)
-    if read.counts.new >= _MUCH:
-        CallStore(sync.brain).refresh_statistics(read.counts.new)
+    with sync.dialer.session(sync.clock) as session:
+        read = read_calls(
+            sync.dialer,
+            CallStore(sync.brain),
+            window,
+            clock=sync.clock,
+            dry_run=sync.dry_run,
+            on_slice=sync.on_slice,
+            is_done=_left_out(Ledger(sync.brain), instance, window, leave_out),
+            opened=session,
+        )
+        if was_read is not None:
+            was_read.set()
+        if not sync.dry_run:
+            StatusStore(sync.brain).mirror(instance, read.statuses)
+        if read.counts.new >= _MUCH:
+            CallStore(sync.brain).refresh_statistics(read.counts.new)
+        proof = _prove_into(sync, read, session)
     # The ledger knows whole buckets only, so both sides are counted over these.
-    proof = _prove_into(sync, read)
     coverage = Ledger(sync.brain).coverage(instance, read.window.whole_buckets())
     seconds = perf_counter() - started
     result = CallSync(
@@ -254,13 +257,13 @@ def _notices(read: ReadResult) -> Iterator[str]:
     yield from (f"no table {name}: nothing archived to read" for name in read.missing_tables)
 
 
-def _prove_into(sync: Syncing, read: ReadResult) -> ProofResult:
+def _prove_into(sync: Syncing, read: ReadResult, session: DialerSession) -> ProofResult:
     """Proves what was just read, and at least what trails it, and repairs what differs; a dry run proves nothing."""
     window = read.window
     if sync.dry_run:
         return ProofResult(window, 0, (), 0, MergeCounts())
     back = Window(min(window.start, window.end - sync.trailing), window.end)
-    return prove_calls(sync.dialer, sync.brain, back, clock=sync.clock, on_slice=sync.on_proof)
+    return prove_calls(sync.dialer, sync.brain, back, clock=sync.clock, on_slice=sync.on_proof, opened=session)
 
 
 def _match_into(entry: JournalEntry, sync: Syncing, window: Window) -> MatchSync:

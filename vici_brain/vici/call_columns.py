@@ -36,6 +36,8 @@ def calls_of(table: CallTable, source: Table, present: frozenset[str], *, lines:
         "outbound_cid": caller_id(source, present) if table.outbound else null(),
     }
     columns = [computed[name] if name in computed else _column(source, name) for name in names]
+    if lines:
+        return select(*columns)
     return select(*(type_coerce(column, NullType()).label(name) for name, column in zip(names, columns, strict=True)))
 
 

@@ -22,6 +22,7 @@ from sqlalchemy import (
     bindparam,
     cast,
     func,
+    literal,
     or_,
     select,
     type_coerce,
@@ -164,6 +165,21 @@ def _shaped(
     ordered = statement.with_only_columns(as_bytes(line).label("line"), maintain_column_froms=True).order_by(*order)
     page = ordered.limit(number("most")).subquery("page")
     return select(func.count(), as_lines(page.c.line))
+
+
+def held_in(table: CallTable, walls: tuple[str, str], bounds: Bounds, *, archive: bool) -> Question:
+    """One row: how many calls stand between two wall times, by the index on call_date; and whether :func:`undated` has any."""
+    low, high = walls
+    statement = _held_statement(table.source(archive=archive), len(partial_spans(bounds)))
+    return Question(statement, undated_values(bounds) | {"low": low, "high": high})
+
+
+@cache
+def _held_statement(source: Table, spans: int) -> Select[*tuple[Any, ...]]:
+    date = as_text(source.c.call_date)
+    dated = select(func.count()).select_from(source).where(date >= wall("low"), date < wall("high")).scalar_subquery()
+    dateless = select(literal(1)).select_from(source).where(undated(source, spans)).exists()
+    return select(dated, type_coerce(dateless, NullType()))
 
 
 def calls_per_hour(table: CallTable, bounds: Bounds, *, archive: bool) -> Question:

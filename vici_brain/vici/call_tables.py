@@ -100,7 +100,8 @@ def wall_text(moment: datetime) -> str:
 
 
 def required_columns(tables: Sequence[CallTable] = CALL_TABLES) -> dict[str, frozenset[str]]:
-    """Columns without which calls cannot be read, by table."""
-    needed = {table.name: frozenset(table.live.c.keys()) - _NOT_REPLICATED for table in tables}
+    """Columns without which calls cannot be read, by table; not every dialer has the archives."""
+    copies = [copy for table in tables for copy in (table.live, table.archive)]
+    needed = {copy.name: frozenset(copy.c.keys()) - _NOT_REPLICATED for copy in copies}
     needed["vicidial_list"] = frozenset({"lead_id", "vendor_lead_code"})
     return needed

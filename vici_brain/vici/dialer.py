@@ -24,7 +24,7 @@ from vici_brain.errors import ConfigurationError, RetriableError
 from vici_brain.vici import call_reader, replication, schema
 from vici_brain.vici.call_columns import lacks_caller_ids
 from vici_brain.vici.call_reader import Cursor, Extent, Form, PageQuestion
-from vici_brain.vici.call_tables import Bounds, CallTable, required_columns
+from vici_brain.vici.call_tables import CALL_TABLES, Bounds, CallTable, required_columns, wall_text
 from vici_brain.vici.caller_ids import CallerIds, Part
 from vici_brain.vici.clock_signals import database_utc, signals
 from vici_brain.vici.connect import ReadPolicy, dialer_errors, open_dialer, tolerant_text
@@ -34,8 +34,9 @@ _COLUMNS = text(
     "SELECT table_name AS t, column_name AS c, data_type LIKE '%binary' OR data_type LIKE '%blob' AS b"
     " FROM information_schema.columns WHERE table_schema = database() AND table_name IN :names"
 ).bindparams(bindparam("names", expanding=True))
-# Counting first costs one statement; it pays where it saves several.
+# Counting hour by hour costs one more statement; it pays where it saves several.
 _MANY_SLICES = 4
+_ARCHIVES = frozenset(table.archive.name for table in CALL_TABLES)
 _STATUS_TABLES = (schema.vicidial_statuses, schema.vicidial_campaign_statuses)
 
 
@@ -58,6 +59,14 @@ class LinePage:
     source_copy: str
     text: bytes
     count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """How many calls a copy of a table has in a stretch, and whether it has undated ones of it."""
+
+    calls: int
+    undated: bool
 
 
 class Dialer:
@@ -126,21 +135,31 @@ class DialerSession:
 
         No statement spans more than ``policy.slice_length`` unless the index on call_date said first that it has a page at most.
         """
-        zone = self.dialer.zone
+        bounds = Bounds.of(window, self.dialer.zone)
         for archive in (False, True):
             if archive and table.archive.name not in self.present:
                 continue
+            # Only now: what an archive job moves meanwhile is in the archive when that is looked at.
+            held = self.held(table, (wall_text(bounds.walls[0]), wall_text(bounds.walls[1])), bounds, archive=archive)
             form = Form(archive, self._writes_lines)
-            for bounds, fits in self._parts(table, window, archive=archive):
-                yield from self._pages(call_reader.page_of_window, table, bounds, replace(form, ordered=not fits))
-            yield from self._pages(call_reader.page_of_undated, table, Bounds.of(window, zone), Form(archive))
+            for part, fits in self._parts(table, bounds, held.calls, archive=archive):
+                yield from self._pages(call_reader.page_of_window, table, part, replace(form, ordered=not fits))
+            if held.undated:
+                yield from self._pages(call_reader.page_of_undated, table, bounds, Form(archive))
 
-    def _parts(self, table: CallTable, window: Window, *, archive: bool) -> list[tuple[Bounds, bool]]:
-        """``window`` cut so that each part is one page, as far as hours allow; and whether it was counted to be less than one.
+    def held(self, table: CallTable, walls: tuple[str, str], bounds: Bounds, *, archive: bool) -> "Held":
+        """What a copy has between two wall times, and whether it has undated calls of ``bounds``; nothing is not to be read."""
+        ((calls, undated),) = self.fetch(call_reader.held_in(table, walls, bounds, archive=archive))
+        return Held(int(str(calls)), bool(int(str(undated))))
+
+    def _parts(self, table: CallTable, bounds: Bounds, calls: int, *, archive: bool) -> list[tuple[Bounds, bool]]:
+        """``bounds`` cut so that each part is one page, as far as hours allow; and whether it was counted to be less than one.
 
         What was counted to hold nothing is no part: the count has read it.
         """
-        bounds, policy = Bounds.of(window, self.dialer.zone), self.dialer.policy
+        policy = self.dialer.policy
+        if calls < policy.page_rows:
+            return [(bounds, True)] if calls else []
         uncounted = [(part, False) for part in bounds.parts(policy.slice_length)]
         if self.is_sqlite or len(uncounted) < _MANY_SLICES:
             return uncounted
@@ -237,6 +256,8 @@ class DialerSession:
                 self._writes_lines = self._writes_lines and not is_binary
         for name, needed in required_columns().items():
             where = f"{self.dialer.instance}: the dialer's table {name}"
+            if name not in seen and name in _ARCHIVES:
+                continue
             if name not in seen:
                 raise ConfigurationError(
                     f"{where} is missing or may not be read: GRANT SELECT on it, or correct the database name"

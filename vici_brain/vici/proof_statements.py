@@ -76,6 +76,12 @@ def _sums_statement(table: CallTable, spans: int, *, archive: bool, sqlite: bool
     return not_live(statement.where(or_(_between(date, "near_low", "near_high"), undated(source, spans))), table, archive=archive)
 
 
+def near(piece: Piece) -> tuple[str, str]:
+    """Between which wall times the rows with a date lie that :func:`bucket_sums` looks at."""
+    values = _values(piece)
+    return str(values["near_low"]), str(values["near_high"])
+
+
 def odd_span(bucket: int | None, piece: Piece) -> tuple[str, str] | None:
     """Between which wall times the irregular rows of a bucket of :func:`bucket_sums` lie; ``None`` if it is one of regular rows.
 

@@ -5,7 +5,7 @@ Belongs here: the form of that text. Does not: which values stand in it (call_co
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, String, cast, collate, func, literal, literal_column, type_coerce
+from sqlalchemy import ColumnElement, String, cast, func, literal, literal_column, type_coerce
 from sqlalchemy.dialects.mysql import BINARY
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
@@ -33,9 +33,10 @@ class RowText(FunctionElement[str]):
 
 @compiles(RowText, "mysql", "mariadb")
 def _in_utf8(element: RowText, compiler: SQLCompiler, **options: Any) -> str:
-    separator, null_mark, *values = element.clauses
-    told = [func.coalesce(value, null_mark) for value in values]
-    return compiler.process(func.concat_ws(collate(separator, "utf8mb4_bin"), *told), **options)
+    # Put together as text: expressions made only to be compiled cost a process three milliseconds.
+    separator, null_mark, *values = (compiler.process(each, **options) for each in element.clauses)
+    told = "".join(f", coalesce({value}, {null_mark})" for value in values)
+    return f"concat_ws({separator} COLLATE utf8mb4_bin{told})"
 
 
 @compiles(RowText)

@@ -22,7 +22,7 @@ WITH landed AS (
             WHEN by_link.lead_id IS NOT NULL THEN 'vici_lead_link'
             WHEN by_phone.lead_id IS NOT NULL THEN 'phone'
         END,
-        CASE WHEN coalesce(by_code.lead_id, by_link.lead_id, by_phone.lead_id) IS NOT NULL THEN clock_timestamp() END,
+        CASE WHEN coalesce(by_code.lead_id, by_link.lead_id, by_phone.lead_id) IS NOT NULL THEN (SELECT clock_timestamp()) END,
         nullif(coalesce(nullif(by_code.candidates, 0), nullif(by_link.candidates, 0), by_phone.candidates), 0)
     FROM (
         -- What is compared with leads has no collation of its own: an index on leads serves only comparisons in the index's collation.

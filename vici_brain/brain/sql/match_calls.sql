@@ -30,7 +30,7 @@ WITH winner AS MATERIALIZED (
     WHERE coalesce(by_code.lead_id, by_link.lead_id, by_phone.lead_id) IS NOT NULL
 ), matched AS (
     UPDATE vici_call_logs AS call
-    SET lead_id = winner.lead_id, matched_by = winner.rule, matched_at = clock_timestamp(), match_candidates = winner.candidates,
+    SET lead_id = winner.lead_id, matched_by = winner.rule, matched_at = (SELECT clock_timestamp()), match_candidates = winner.candidates,
         hidden_at = NULL
     FROM winner
     WHERE call.instance = :instance AND call.source_table = winner.source_table AND call.source_key = winner.source_key
