@@ -15,7 +15,7 @@ from vici_brain.errors import RetriableError
 from vici_brain.vici import call_reader, schema
 from vici_brain.vici import caller_id_statements as statements_of_caller_ids
 from vici_brain.vici.call_reader import Cursor, Extent, Form
-from vici_brain.vici.call_tables import CALL_TABLES, Bounds
+from vici_brain.vici.call_tables import CALL_TABLES, Bounds, wall_text
 from vici_brain.vici.connect import ReadPolicy, dialer_errors, session_rules
 
 pytestmark = pytest.mark.mariadb
@@ -70,6 +70,8 @@ def statements() -> dict[str, Select[Any]]:
                     for lines in (False, True):
                         asked = page(table, PRESENT, Extent(BOUNDS, 5000, after), Form(archive, lines, ordered))
                         found[f"{kind} of {name}{what}{' as lines' * lines}"] = asked.bound()
+            walls = (wall_text(BOUNDS.walls[0]), wall_text(BOUNDS.walls[1]))
+            found[f"what {name} holds"] = call_reader.held_in(table, walls, BOUNDS, archive=archive).bound()
     return found | caller_id_statements()
 
 

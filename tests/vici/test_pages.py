@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from builders import NOON, Exchange, exchange, minutes, outbound_row
-from sqlalchemy import make_url
+from sqlalchemy import event, make_url
 
 from vici_brain.domain.call_lines import fields, lines
 from vici_brain.domain.call_rows import COLUMNS, Raw, clean
@@ -121,6 +121,31 @@ def test_a_dialer_without_archives_and_caller_id_logs_is_read_all_the_same(diale
         ((_, outbound),) = read(site, HOUR)
         assert outbound["outbound_cid"] is None
         assert len(read(site, HOUR, INBOUND)) == 1
+
+
+@pytest.mark.mariadb
+def test_a_call_that_is_archived_after_its_page_was_counted_is_read_in_the_archive(mariadb_url: str) -> None:
+    with exchange(mariadb_url) as site:
+        site.outbound(NOON, "moves")
+        dialer = site.dialer()
+
+        def archive(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+            if "FROM vicidial_log " in statement and "vendor_lead_code" in statement:
+                site.run("INSERT IGNORE INTO vicidial_log_archive SELECT * FROM vicidial_log")
+                site.run("DELETE FROM vicidial_log")
+
+        event.listen(dialer.engine, "before_cursor_execute", archive)
+        with dialer.session(lambda: datetime.now(UTC)) as session:
+            pages = [page for page in session.pages(OUTBOUND, HOUR) if page.count]
+        dialer.engine.dispose()
+    assert [(page.source_copy, page.count) for page in pages] == [("archive", 1)]
+
+
+@pytest.mark.parametrize("table", ["vicidial_log", "vicidial_log_archive"])
+def test_a_copy_that_holds_undated_calls_alone_is_read_for_them(site: Exchange, table: str) -> None:
+    site.outbound(NOON, "undated", table=table, call_date=None)
+    site.outbound(NOON + timedelta(hours=9), "elsewhere")
+    assert keys(read(site, HOUR)) == ["undated"]
 
 
 NO_DATE = {"zero": "0000-00-00 00:00:00", "missing": None}

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from builders import ask, minutes, one, outbound_row, wall
 from dialer_site import Site, inbound_row, site
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine, event, text
 
 from vici_brain.brain.calls import CallStore
 from vici_brain.brain.journal import SyncIdentity
@@ -54,6 +54,17 @@ def test_a_proven_bucket_is_reopened_by_a_later_change_and_proven_again(dialer: 
     assert verdict(dialer, 2) == "read"
     assert dialer.prove(HALF_HOUR).differing == ()
     assert verdict(dialer, 2) == "proven"
+
+
+def test_a_tick_verifies_its_dialer_once_and_adds_up_only_the_copies_that_hold_calls(dialer: Site) -> None:
+    dialer.call(2)
+    dialer.skip_until(6)
+    asked: list[str] = []
+    event.listen(dialer.dialer.engine, "before_cursor_execute", lambda *said: asked.append(said[2]))
+    sync_incremental(dialer.sync, "cli")
+    assert verdict(dialer, 2) == "proven"
+    assert sum("information_schema" in statement for statement in asked) == 1
+    assert ["FROM vicidial_log " in statement for statement in asked if "sum(crc32" in statement] == [True]
 
 
 def test_a_re_read_without_news_leaves_a_proof_standing(dialer: Site) -> None:
