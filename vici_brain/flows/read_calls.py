@@ -89,7 +89,8 @@ def read_calls(
         start, length = window.start, SHORTEST
         while start < window.end:
             piece = Window(start, min(window.end, floor_to(start, SHORTEST) + length))
-            most, due = 0, [table for table in CALL_TABLES if not is_done(table, piece)]
+            # Inbound calls first: mostly the fewer ones, they land while the others are read.
+            most, due = 0, [table for table in reversed(CALL_TABLES) if not is_done(table, piece)]
             read_at = brain_now(calls.engine) if due else None
             for table in due:
                 read = piece.reaching_back(overlap) if piece.start == window.start else piece
