@@ -103,7 +103,8 @@ def test_figures_given_at_once_arrive_as_those_given_one_by_one(give: Any) -> No
             yield dg.MaterializeResult(asset_key=key, metadata={"rows": 0, "run": "all"})
 
     tags = dict(zip(RANGE_TAGS, (WEEK[0], WEEK[3]), strict=True))
-    result = dg.materialize([both], instance=dg.DagsterInstance.ephemeral(), tags=tags)
+    with dg.DagsterInstance.ephemeral() as instance:
+        result = dg.materialize([both], instance=instance, tags=tags)
     told = {key.path[0]: [metadata_of(result, key, partition) for partition in WEEK[:4]] for key in keys}
     silent = {"rows": 0, "run": "all"}
     assert told == {

@@ -171,7 +171,7 @@ def test_the_environment_extends_the_given_one_and_lets_python_compile(tmp_path:
         "DAGSTER_HOME": str(tmp_path / "dagster"),
         "DAGSTER_DATABASE_URL": "postgresql+psycopg2://db/x",
         "DAGSTER_DISABLE_TELEMETRY": "1",
-        "DAGSTER_EVENT_BATCH_SIZE": "500",
+        "DAGSTER_EVENT_BATCH_SIZE": "2016",
         "DAGSTER_EMIT_PARTITION_SUBSET_IN_PLANNED_EVENTS": "1",
     }
     assert given["DAGSTER_HOME"] == "/elsewhere"
