@@ -22,6 +22,7 @@ from vici_brain.orchestration.reporting import (
     identity_of,
     is_only_shown,
     nothing_counted,
+    of_whole_run,
     table_metadata,
 )
 from vici_brain.orchestration.resources import Connections
@@ -62,19 +63,17 @@ def call_matches(instance: str, settings: Settings) -> dg.AssetsDefinition:
                     asset_key=key, metadata=nothing_counted() | {"shown_from_ledger": dg.MetadataValue.bool(True)}
                 )
                 continue
-            shown = as_metadata(result, without=without, rows=rows if single else None, prefix="" if single else "run/")
-            yield dg.MaterializeResult(asset_key=key, metadata=shown if single else nothing_counted() | shown)
+            of_one = as_metadata(result, without=without, rows=rows) if single else {}
+            yield dg.MaterializeResult(
+                asset_key=key, metadata=of_one or nothing_counted() | of_whole_run(result, without=without)
+            )
 
     return match_calls
 
 
 def _show(context: dg.AssetExecutionContext, names: InstanceNames, buckets: Mapping[datetime, BucketCount]) -> None:
-    each_partition(context, names.call_metrics, lambda start: _rows(buckets.get(start, BucketCount()).matched))
-    each_partition(context, names.orphan_call_logs, lambda start: _rows(buckets.get(start, BucketCount()).orphaned))
-
-
-def _rows(count: int) -> dict[str, int]:
-    return {ROW_COUNT: count}
+    each_partition(context, names.call_metrics, {start: {ROW_COUNT: bucket.matched} for start, bucket in buckets.items()})
+    each_partition(context, names.orphan_call_logs, {start: {ROW_COUNT: bucket.orphaned} for start, bucket in buckets.items()})
 
 
 def _specs(names: InstanceNames, settings: Settings) -> list[dg.AssetSpec]:

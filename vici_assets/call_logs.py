@@ -25,6 +25,7 @@ from vici_brain.orchestration.reporting import (
     identity_of,
     is_only_shown,
     nothing_counted,
+    of_whole_run,
     table_metadata,
 )
 from vici_brain.orchestration.resources import Connections
@@ -88,13 +89,13 @@ def call_logs(instance: str, settings: Settings) -> dg.AssetsDefinition:
                 return dg.MaterializeResult(metadata=as_metadata(result, rows="target_count"))
             buckets = calls_per_bucket(sync.brain, instance, window_of(context))
         _show(context, names, buckets)
-        return dg.MaterializeResult(metadata=_NONE | as_metadata(result, prefix="run/"))
+        return dg.MaterializeResult(metadata=_NONE | of_whole_run(result))
 
     return vici_call_logs
 
 
 def _show(context: dg.AssetExecutionContext, names: InstanceNames, buckets: Mapping[datetime, BucketCount]) -> None:
-    each_partition(context, names.call_logs, lambda start: _figures(buckets.get(start, BucketCount())))
+    each_partition(context, names.call_logs, {start: _figures(bucket) for start, bucket in buckets.items()})
 
 
 def _figures(bucket: BucketCount) -> dict[str, int]:

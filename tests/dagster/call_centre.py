@@ -62,12 +62,9 @@ class CallCentre:
         self, job: str = VICI.sync_job, *, tags: Mapping[str, str] | None = None, **options: Any
     ) -> dg.ExecuteInProcessResult:
         """A run of a job of the definitions; it may fail."""
-        # Some runs make Dagster list every partition there is: up to today's they would be a hundred thousand more each year.
-        month = datetime.combine(self.settings.sync_start, datetime.min.time(), UTC) + timedelta(days=31)
-        with dg.partition_loading_context(effective_dt=min(month, datetime.now(UTC))):
-            return self.defs.resolve_job_def(job).execute_in_process(
-                instance=self.instance, raise_on_error=False, tags=dict(tags or {}), **options
-            )
+        return self.defs.resolve_job_def(job).execute_in_process(
+            instance=self.instance, raise_on_error=False, tags=dict(tags or {}), **options
+        )
 
     def sync(self, start: datetime = NOON, *, instance: str = "vici", tags: Mapping[str, str] | None = None) -> Any:
         """The five minutes from ``start``."""

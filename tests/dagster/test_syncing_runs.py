@@ -85,8 +85,8 @@ def test_a_range_gives_each_partition_its_own_counts_and_the_run_its_totals(cent
     result = centre.sync_range(NOON - HOUR, NOON + HOUR)
     assert result.success
     noon, later = metadata_of(result, VICI.call_logs), metadata_of(result, VICI.call_logs, key_of(NOON + minutes(5)))
-    assert (noon["dagster/row_count"], noon["source_count"], noon["run/rows_read"]) == (5, 5, 5)
-    assert (later["dagster/row_count"], later["source_count"], later["run/rows_read"]) == (0, 0, 5)
+    assert (noon["dagster/row_count"], noon["source_count"], noon["run"]["rows_read"]) == (5, 5, 5)
+    assert (later["dagster/row_count"], later["source_count"], later["run"]["rows_read"]) == (0, 0, 5)
     assert metadata_of(result, VICI.call_metrics)["dagster/row_count"] == 3
     assert metadata_of(result, VICI.orphan_call_logs)["dagster/row_count"] == 2
     assert len(result.get_asset_materialization_events()) == 3 * 24
@@ -121,9 +121,9 @@ def test_a_run_that_repeats_one_whose_process_was_killed_goes_on_where_that_stop
     ends = ("dagster/asset_partition_range_start", "dagster/asset_partition_range_end")
     tags = {tag: killed.dagster_run.tags[tag] for tag in ends}
     again = centre.run(VICI.backfill_job, tags={**tags, "dagster/root_run_id": killed.run_id})
-    assert metadata_of(again, VICI.call_logs)["run/rows_read"] == 0
+    assert metadata_of(again, VICI.call_logs)["run"]["rows_read"] == 0
     assert metadata_of(again, VICI.call_logs)["dagster/row_count"] == 5
-    assert metadata_of(centre.run(VICI.backfill_job, tags=tags), VICI.call_logs)["run/rows_read"] == 5
+    assert metadata_of(centre.run(VICI.backfill_job, tags=tags), VICI.call_logs)["run"]["rows_read"] == 5
 
 
 def test_a_backfill_writes_its_trigger(centre: CallCentre, brain: Engine) -> None:

@@ -100,6 +100,18 @@ def test_a_run_persists_in_a_real_server_and_its_password_is_not_written(
     assert not (tmp_path / "postgres").exists(), "the embedded server was not needed"
 
 
+def test_what_a_run_does_is_told_in_the_ui_and_not_on_the_console(
+    home: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    environment = dagster_environment(home, base=CHECKOUT)
+    monkeypatch.setenv("DAGSTER_DATABASE_URL", environment["DAGSTER_DATABASE_URL"])
+    with dg.DagsterInstance.from_config(environment["DAGSTER_HOME"]) as instance:
+        run_id = trivial.execute_in_process(instance=instance).run_id
+        told = {entry.get_dagster_event().event_type for entry in instance.all_logs(run_id) if entry.is_dagster_event}
+    assert {dg.DagsterEventType.STEP_START, dg.DagsterEventType.STEP_SUCCESS, dg.DagsterEventType.RUN_SUCCESS} <= told
+    assert run_id not in capfd.readouterr().err
+
+
 def test_pools_have_their_limits_before_anything_runs(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     environment = dagster_environment(home, base=CHECKOUT)
     monkeypatch.setenv("DAGSTER_DATABASE_URL", environment["DAGSTER_DATABASE_URL"])
@@ -159,7 +171,7 @@ def test_the_environment_extends_the_given_one_and_lets_python_compile(tmp_path:
         "DAGSTER_HOME": str(tmp_path / "dagster"),
         "DAGSTER_DATABASE_URL": "postgresql+psycopg2://db/x",
         "DAGSTER_DISABLE_TELEMETRY": "1",
-        "DAGSTER_EVENT_BATCH_SIZE": "500",
+        "DAGSTER_EVENT_BATCH_SIZE": "2016",
         "DAGSTER_EMIT_PARTITION_SUBSET_IN_PLANNED_EVENTS": "1",
     }
     assert given["DAGSTER_HOME"] == "/elsewhere"

@@ -3,7 +3,7 @@
 Belongs here: translation from the flows' frozen results and errors into Dagster's words. Does not: counting or deciding anything.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import fields
 from datetime import UTC, date, datetime, timedelta
@@ -21,7 +21,7 @@ from vici_brain.errors import CircuitOpenError, RetriableError, ViciBrainError
 from vici_brain.flows.read_calls import SliceDone
 from vici_brain.orchestration.asset_keys import SHOW_TAG
 from vici_brain.orchestration.automation import RETRY
-from vici_brain.orchestration.partitions import start_of, window_of
+from vici_brain.orchestration.partitions import key_of, window_of
 
 StepContext = dg.OpExecutionContext | dg.AssetExecutionContext | dg.AssetCheckExecutionContext
 ROW_COUNT = "dagster/row_count"
@@ -35,6 +35,13 @@ def as_metadata(
     values = {field.name: getattr(result, field.name) for field in fields(result) if field.name not in without}
     metadata = {prefix + name: as_value(value) for name, value in values.items()}
     return metadata if rows is None else metadata | {ROW_COUNT: dg.MetadataValue.int(getattr(result, rows))}
+
+
+def of_whole_run(result: Any, *, without: tuple[str, ...] = ()) -> dict[str, dg.MetadataValue[Any]]:
+    """The same fields as one entry, ``run``, for every partition of a range: each entry of each event costs Dagster time."""
+    values = {field.name: getattr(result, field.name) for field in fields(result) if field.name not in without}
+    plain = {name: value.isoformat() if isinstance(value, datetime) else value for name, value in values.items()}
+    return {"run": dg.MetadataValue.json(plain)}
 
 
 def as_value(value: object) -> dg.MetadataValue[Any]:  # noqa: PLR0911 - a table of types
@@ -116,18 +123,35 @@ def as_failures(context: StepContext) -> Iterator[None]:
         raise dg.Failure(str(error), allow_retries=False) from error
 
 
-def each_partition(
-    context: dg.AssetExecutionContext, key: dg.AssetKey, metadata: Callable[[datetime], Mapping[str, int]]
-) -> None:
-    """Gives the partitions of a ranged run figures of their own; what a result carries is copied onto all of them.
+def each_partition(context: dg.AssetExecutionContext, key: dg.AssetKey, figures: Mapping[datetime, Mapping[str, int]]) -> None:
+    """Gives the partitions of a ranged run figures of their own, by their start; what a result carries is copied onto them all.
 
-    One in which nothing was counted has :func:`nothing_counted` from the result: Dagster copies all given so far for each that is
-    given, which would take a third of the time of a week's run.
+    One in which nothing was counted has :func:`nothing_counted` from the result.
     """
-    for partition in context.partition_keys:
-        figures = metadata(start_of(partition))
-        if any(figures.values()):
-            context.add_asset_metadata(figures, asset_key=key, partition_key=partition)
+    counted = {key_of(start): each for start, each in figures.items() if any(each.values())}
+    try:
+        give_at_once(context, key, counted)
+    except (ImportError, AttributeError):  # a Dagster that is built otherwise
+        give_one_by_one(context, key, counted)
+
+
+def give_one_by_one(context: dg.AssetExecutionContext, key: dg.AssetKey, figures: Mapping[str, Mapping[str, int]]) -> None:
+    """Dagster's own way, which copies and checks all that was given so far for each that is given."""
+    for partition, each in figures.items():
+        context.add_asset_metadata(each, asset_key=key, partition_key=partition)
+
+
+def give_at_once(context: dg.AssetExecutionContext, key: dg.AssetKey, figures: Mapping[str, Mapping[str, int]]) -> None:
+    """The same without the copies, a quarter of Dagster's time of a week's run, and half where no five minutes are silent.
+
+    The one place where we reach into Dagster (docs/decisions/0008): it has no public way to give more than one at a time.
+    """
+    from dagster._core.execution.context.metadata_logging import AssetMetadataHandle, OutputMetadataAccumulator  # noqa: PLC0415
+
+    step = context.get_step_execution_context()
+    given = dict(step._metadata_accumulator.per_output_metadata)  # noqa: SLF001
+    given |= {AssetMetadataHandle(asset_key=key, partition_key=partition): each for partition, each in figures.items()}
+    step._metadata_accumulator = OutputMetadataAccumulator(per_output_metadata=given)  # noqa: SLF001
 
 
 def nothing_counted(*names: str) -> dict[str, dg.MetadataValue[Any]]:
