@@ -1,10 +1,13 @@
 """Brain's schema: the migrations make it, the descriptions in Core agree with it, and the CRM's own leads survive it."""
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import Engine, inspect, text
+from sqlalchemy import Connection, Engine, inspect, text
 
+import vici_brain.brain.migrations
 from vici_brain.brain.database import migrate, open_brain
 from vici_brain.brain.schema import metadata, orphan_call_logs, vici_call_logs, vici_call_metrics
 from vici_brain.errors import ConfigurationError
@@ -62,4 +65,30 @@ def test_a_table_of_leads_without_the_columns_we_use_is_refused_and_nothing_is_m
     with pytest.raises(ConfigurationError, match="leads lacks phone, created_at"):
         migrate(engine)
     assert inspect(engine).get_table_names() == ["leads"]
+    engine.dispose()
+
+
+def functions(connection: Connection) -> dict[str, tuple[str, str | None]]:
+    """Every function of Brain, as PostgreSQL would make it again, and who may call it."""
+    question = text(
+        "SELECT oid::regprocedure::text AS name, pg_get_functiondef(oid) AS made, proacl::text AS rights FROM pg_proc"
+        " WHERE pronamespace = current_schema()::regnamespace AND prokind = 'f'"
+    )
+    return {row.name: (row.made, row.rights) for row in connection.execute(question)}
+
+
+def test_going_back_behind_the_open_alerts_leaves_every_function_as_it_was(empty_brain_url: str) -> None:
+    engine = open_brain(empty_brain_url)
+    config = Config()
+    config.set_main_option("script_location", vici_brain.brain.migrations.__path__[0])
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0015")
+        before = functions(connection)
+        command.upgrade(config, "0016")
+        after = functions(connection)
+        changed = {name.partition("(")[0] for name in after if after[name] != before.get(name)}
+        assert changed == {"open_alerts", "close_alerts", "drop_premature_flags", "calls_flag_changed_disagreement"}
+        command.downgrade(config, "0015")
+        assert functions(connection) == before
     engine.dispose()
