@@ -165,6 +165,7 @@ def test_a_dialer_that_is_down_opens_its_breaker_and_the_window_is_read_when_it_
         assert centre.sync().success
         assert count(brain, "vici_call_logs") == 1
         assert count(brain, "call_log_proofs") > 0
+        assert centre.sync().success
         assert ask(brain, "SELECT state FROM circuit_breaker_states") == [("closed",)]
 
 

@@ -162,6 +162,8 @@ def statements_over_the_dialers_log() -> Iterator[list[str]]:
 
 
 def test_the_launchpad_can_have_the_dialer_read_more_gently(centre: CallCentre) -> None:
+    for number in range(120):
+        centre.dialer.outbound(NOON, f"busy.{number}")
     keys = (key_of(NOON), key_of(NOON + minutes(55)))
     tags = dict(zip(("dagster/asset_partition_range_start", "dagster/asset_partition_range_end"), keys, strict=True))
     with statements_over_the_dialers_log() as usual:

@@ -268,7 +268,7 @@ def test_9_a_rotated_password_is_refused_unseen_and_the_new_one_works(replicatio
 
 def test_10_a_column_that_is_gone_is_named_and_reading_goes_on_when_it_is_back(replication: Replication, brain: Engine) -> None:
     replication.site.run("ALTER TABLE vicidial_log_archive DROP COLUMN term_reason")
-    with pytest.raises(ConfigurationError, match=r"Unknown column 'vicidial_log_archive.term_reason'"):
+    with pytest.raises(ConfigurationError, match=r"table vicidial_log_archive lacks term_reason: .* upgrade it or add"):
         fetch(replication, -3, 0)
     replication.site.run("ALTER TABLE vicidial_log_archive ADD COLUMN term_reason varchar(20)")
     fetch(replication, -3, 0)
