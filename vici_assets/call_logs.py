@@ -42,7 +42,7 @@ class Reading(dg.Config):
         ge=5,
         le=60,
         multiple_of=5,
-        description="Longest stretch a statement reads; unset: as configured (60)",
+        description="Longest stretch a statement reads of which the index told more than a page; unset: as configured (60)",
     )
     page_rows: int | None = Field(
         default=None, ge=100, le=50_000, description="Most rows that one statement fetches; unset: as configured (5000)"
