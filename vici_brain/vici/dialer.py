@@ -147,7 +147,7 @@ class DialerSession:
             if held.undated:
                 yield from self._pages(call_reader.page_of_undated, table, bounds, Form(archive))
 
-    def held(self, table: CallTable, walls: tuple[str, str], bounds: Bounds, *, archive: bool) -> "Held":
+    def held(self, table: CallTable, walls: tuple[str, str], bounds: Bounds, *, archive: bool) -> Held:
         """What a copy has between two wall times, and whether it has undated calls of ``bounds``; nothing is not to be read."""
         ((calls, undated),) = self.fetch(call_reader.held_in(table, walls, bounds, archive=archive))
         return Held(int(str(calls)), bool(int(str(undated))))
