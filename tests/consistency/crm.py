@@ -1,6 +1,8 @@
 """Calls, appointments and alerts as a test writes and reads them."""
 
+from datetime import UTC, date, datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from builders import ask, one
 from sqlalchemy import Engine, text
@@ -52,6 +54,14 @@ def alerts(brain: Engine) -> list[tuple[Any, ...]]:
 
 def count(brain: Engine, relation: str, where: str = "true") -> int:
     return int(one(brain, f"SELECT count(*) FROM {relation} WHERE {where}"))
+
+
+def where_it_is_noon(now: datetime) -> tuple[str, date]:
+    """A time zone where it is between 12 and 13 o'clock, and the day there: what is written now is of that day, whatever time the
+    test runs at. (The signs of ``Etc`` are the other way round.)"""
+    east = 12 - now.astimezone(UTC).hour
+    zone = f"Etc/GMT{-east:+d}"
+    return zone, now.astimezone(ZoneInfo(zone)).date()
 
 
 BOOKED = {"session_outcome": "appointment_booked", "appointment_made": True, "appointment_link_status": "linked"}

@@ -4,7 +4,7 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from builders import ask, one
-from crm import BOOKED, appointment, call, count, untriggered, write
+from crm import BOOKED, appointment, call, count, untriggered, where_it_is_noon, write
 from sqlalchemy import Engine
 
 from vici_brain.brain.breakers import Breaker
@@ -181,7 +181,7 @@ def test_more_alerts_than_calls_leave_the_rate_at_zero(brain: Engine) -> None:  
         )
         for kind in ("a", "b"):
             write(brain, insert, kind=kind, id=bad)
-    report = report_consistency(brain, brain_now(brain), "UTC", brain_now(brain).date())
+    report = report_consistency(brain, brain_now(brain), *where_it_is_noon(brain_now(brain)))
     assert (report.figures.inconsistencies, report.figures.rate) == (9, 0.0)
     assert one(brain, "SELECT consistency_rate FROM daily_consistency_reports") == 0
 
@@ -210,7 +210,7 @@ def test_the_goals_are_measured(brain: Engine) -> None:  # F132, F153, F154, F15
     for _ in range(2):
         with guarded(breaker):
             pass
-    report = report_consistency(brain, brain_now(brain), "UTC", now.date())
+    report = report_consistency(brain, brain_now(brain), *where_it_is_noon(now))
     measured = {goal.name: goal.measured for goal in report.goals}
     assert measured["consistency rate"] == pytest.approx(100 * (1011 - 10) / 1011)
     assert measured["validation p95"] is not None
@@ -267,7 +267,7 @@ def test_a_call_of_just_before_midnight_that_is_found_after_it_counts_for_its_ow
 
 
 def test_the_report_names_everything_that_people_ask_it_for(brain: Engine) -> None:  # F132
-    day = brain_now(brain).date()
+    zone, day = where_it_is_noon(brain_now(brain))
     for _ in range(3):
         appointment(brain, call(brain))
     call(brain, session_outcome="appointment_booked")
@@ -277,7 +277,7 @@ def test_the_report_names_everything_that_people_ask_it_for(brain: Engine) -> No
     sweep(brain, soon(brain), ConsistencyPolicy())
     breaker = Breaker(brain, "network:a|b", BreakerPolicy(failures=1), lambda: brain_now(brain))
     breaker.failed(RetriableError("down"))
-    report = report_consistency(brain, brain_now(brain), "UTC", day)
+    report = report_consistency(brain, brain_now(brain), zone, day)
     for line in (
         "5 calls, 3 appointments, 3 inconsistencies: 1 corrected automatically, 1 otherwise, 1 open.",
         "0 bookings failed. 2 items wait for a person.",

@@ -9,7 +9,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 from builders import NOON, ask, one
-from crm import AS_BOOKED, BOOKED, appointment, call, count, flags, write
+from crm import AS_BOOKED, BOOKED, appointment, call, count, flags, where_it_is_noon, write
 from sqlalchemy import Engine, text
 
 TESTS = Path(__file__).parents[1]
@@ -256,7 +256,8 @@ def test_every_query_of_the_documents_finds_what_it_is_for_and_nothing_else(brai
     write(brain, "UPDATE manual_review_queue SET status = 'resolved' WHERE call_id = :id", id=phantom)
     states = "INSERT INTO circuit_breaker_states (circuit_key, state) VALUES ('a', 'closed'), ('b', 'open'), ('c', 'half_open')"
     write(brain, states)
-    report_consistency(brain, brain_now(brain), "UTC", brain_now(brain).date())
+    zone, day = where_it_is_noon(brain_now(brain))
+    report_consistency(brain, brain_now(brain), zone, day)
     found = {title: ask(brain, query) for title, query in titled(PAGE).items()}
     assert {title: [row[0] for row in rows] for title, rows in found.items()} == {
         "Calls whose outcome and flag disagree:": [phantom],
@@ -264,7 +265,7 @@ def test_every_query_of_the_documents_finds_what_it_is_for_and_nothing_else(brai
         "Breakers that are not closed:": ["b", "c"],
         "Alerts of the last day by type:": ["missing_appointment", "session_outcome_mismatch"],
         "What waits for a person:": [one(brain, "SELECT id FROM manual_review_queue WHERE call_id = :id", id=claimed)],
-        "Consistency rate of the reported days:": [brain_now(brain).date()],
+        "Consistency rate of the reported days:": [day],
         "The triggers:": ["appointments"] * 4 + ["calls"] * 7,
     }
 

@@ -129,15 +129,15 @@ class Site:
         self.brain.dispose()
         self.dialer = self._dialer()
 
-    def _dialer(self) -> Dialer:
+    def _dialer(self, clock: Callable[[], datetime] | None = None) -> Dialer:
         dialer = Dialer(self.instance, make_url(self.url).render_as_string(hide_password=False), self.zone, self.policy)
         if not self.url.startswith("sqlite"):
-            event.listen(dialer.engine, "checkout", self._stop_clock)
+            event.listen(dialer.engine, "checkout", lambda connection, *_: self._stop_clock(connection, clock or self.clock))
         return dialer
 
-    def _stop_clock(self, connection: Any, *_: object) -> None:
+    def _stop_clock(self, connection: Any, clock: Callable[[], datetime]) -> None:
         """MariaDB lives at the simulated instant and in the dialer's zone, whenever a connection is taken."""
-        moment = self.now + self.skew
+        moment = clock() + self.skew
         offset = moment.astimezone(ZoneInfo(self.zone)).strftime("%z")
         with connection.cursor() as cursor:
             cursor.execute(f"SET time_zone = '{offset[:3]}:{offset[3:]}', timestamp = {moment.timestamp():.3f}")
@@ -147,6 +147,19 @@ class Site:
     @property
     def sync(self) -> Syncing:
         return Syncing(self.dialer, self.brain, self.clock)
+
+    @contextmanager
+    def another_process(self) -> Iterator[Syncing]:
+        """What runs beside the test in a thread: connections of its own, and both its clocks stand where they are now.
+
+        Time jumps here by minutes: a jump between a look at one clock and a look at the other is no clock that goes wrong.
+        """
+        began = self.now
+        dialer = self._dialer(lambda: began)
+        try:
+            yield Syncing(dialer, self.brain, lambda: began)
+        finally:
+            dialer.engine.dispose()
 
     def prove(self, back: timedelta, *, repair: bool = True) -> ProofResult:
         return prove_calls(self.dialer, self.brain, Window(self.now - back, self.now), clock=self.clock, repair=repair)
