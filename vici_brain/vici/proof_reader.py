@@ -10,9 +10,10 @@ from datetime import UTC, datetime, timedelta
 
 from vici_brain.domain.proof import BucketSum, Piece, is_regular, pieces
 from vici_brain.domain.windows import Window
-from vici_brain.vici.call_tables import CALL_TABLES, Bounds, CallTable
+from vici_brain.vici.call_tables import CALL_TABLES, CallTable
 from vici_brain.vici.dialer import DialerSession
 from vici_brain.vici.proof_statements import (
+    bounds_of,
     bucket_sums,
     calls_between,
     first_and_last,
@@ -94,7 +95,7 @@ class SourceSums:
 
     def _has_any(self, table: CallTable, piece: Piece, *, archive: bool) -> bool:
         """Whether a copy has a row to add up; asked with a statement that reading has asked before, and compiled."""
-        held = self._session.held(table, near(piece), Bounds.of(piece.window, self._session.dialer.zone), archive=archive)
+        held = self._session.held(table, near(piece), bounds_of(piece.window, self._session.dialer.zone), archive=archive)
         return bool(held.calls or held.undated)
 
     def calls(self, window: Window) -> int:

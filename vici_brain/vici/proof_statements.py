@@ -46,13 +46,19 @@ _YEAR_1970 = 62_167_219_200
 _EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - wall time
 
 
+@lru_cache(maxsize=64)
+def bounds_of(window: Window, zone: ZoneInfo) -> Bounds:
+    """A window is asked about for each table and each copy of it, and to convert a day takes a hundred looks at the zone."""
+    return Bounds.of(window, zone)
+
+
 def bucket_sums(table: CallTable, piece: Piece, zone: ZoneInfo, *, archive: bool, sqlite: bool) -> Question:
     """``(bucket epoch, count, sum of CRC32)`` of the regular rows whose start_epoch is in ``piece``.
 
     Rows about the piece that are not regular have buckets of their own, which :func:`odd_span` tells from the others; where there
     is none, there are no such rows to be asked for.
     """
-    bounds = _bounds(piece.window, zone)
+    bounds = bounds_of(piece.window, zone)
     statement = _sums_statement(table, len(partial_spans(bounds)), archive=archive, sqlite=sqlite)
     return Question(statement, _values(piece) | undated_values(bounds))
 
@@ -99,7 +105,7 @@ def odd_span(bucket: int | None, piece: Piece) -> tuple[str, str] | None:
 
 def calls_between(table: CallTable, window: Window, zone: ZoneInfo) -> Question:
     """How many live calls ``window`` holds, from the index on call_date alone."""
-    low, high = _bounds(window, zone).walls
+    low, high = bounds_of(window, zone).walls
     return Question(_count_statement(table.live), {"low": wall_text(low), "high": wall_text(high)})
 
 
@@ -134,7 +140,7 @@ def odd_rows(
 
     ``span`` is the first and the last call_date of those with a date, where that is known.
     """
-    bounds = _bounds(piece.window, zone)
+    bounds = bounds_of(piece.window, zone)
     values = _values(piece) | undated_values(bounds)
     low, high = span or (values["low"], values["high"])
     statement = _odd_statement(table, len(partial_spans(bounds)), archive=archive, sqlite=sqlite)
@@ -174,12 +180,6 @@ def _ends_statement(table: CallTable, *, archive: bool) -> Select[*tuple[Any, ..
     date = type_coerce(table.source(archive=archive).c.call_date, String)
     ends = [select(cast(end(date), String)).where(date >= FIRST_DATE).scalar_subquery() for end in (func.min, func.max)]
     return select(*ends)
-
-
-@lru_cache(maxsize=64)
-def _bounds(window: Window, zone: ZoneInfo) -> Bounds:
-    """A window is asked about for each table and each copy of it, and to convert a day takes a hundred looks at the zone."""
-    return Bounds.of(window, zone)
 
 
 def _between(date: ColumnElement[str], low: str, high: str) -> ColumnElement[bool]:

@@ -7,9 +7,10 @@ CREATE TEMPORARY TABLE staged_calls (
     queue_seconds numeric, vendor_lead_code text COLLATE "C", row_crc bigint, outbound_cid text, source_copy text NOT NULL,
     called_at timestamptz GENERATED ALWAYS AS (call_instant(call_date, start_epoch, uniqueid, :zone)) STORED,
     phone_key text COLLATE "C" GENERATED ALWAYS AS (
-        -- Nearly every number is ten digits with code 1; only the others need the function.
+        -- Nearly every number is ten digits with code 1; only the others need the function. Asked without a regular expression, which
+        -- would cost a tenth of the whole COPY.
         CASE
-            WHEN phone_code = '1' AND phone_number ~ '^[0-9]{10}$' THEN '1' || phone_number
+            WHEN phone_code = '1' AND octet_length(phone_number) = 10 AND ltrim(phone_number, '0123456789') = '' THEN '1' || phone_number
             ELSE normalised_phone(phone_code, phone_number)
         END
     ) STORED
