@@ -53,6 +53,7 @@ from vici_brain.orchestration.resources import connections_resource, utc_now
 from vici_brain.orchestration.tiers import prove_job, tier_schedules
 from vici_brain.orchestration.write_back import write_back_jobs, write_back_schedules
 from vici_brain.settings import Settings, load_settings
+from vici_brain.startup import spare_imports
 
 
 def definitions_for(settings: Settings, clock: Callable[[], datetime] = utc_now) -> dg.Definitions:
@@ -130,3 +131,4 @@ def definitions_for(settings: Settings, clock: Callable[[], datetime] = utc_now)
 warnings.filterwarnings("ignore", category=dg.BetaWarning)
 warnings.filterwarnings("ignore", category=dg.PreviewWarning)
 defs = definitions_for(load_settings())
+spare_imports()

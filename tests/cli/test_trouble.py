@@ -120,6 +120,20 @@ def test_the_console_script_is_the_entry_point_that_turns_errors_into_lines() ->
     assert EntryPoint("vici-brain", scripts["vici-brain"], "console_scripts").load() is main
 
 
+def test_a_command_never_walks_through_what_was_imported() -> None:
+    start = """
+import gc
+from vici_brain.cli.main import main
+try:
+    main()
+finally:
+    print(gc.get_freeze_count())
+"""
+    done = subprocess.run([sys.executable, "-c", start, "--help"], cwd=PROJECT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout.splitlines()[-1]) > 10_000
+
+
 def test_dagster_home_prints_what_a_deployments_processes_need(empty_brain_url: str, tmp_path: Path) -> None:
     environment = {"DAGSTER_DATABASE_URL": empty_brain_url.replace("+psycopg", ""), "VICI_BRAIN_HOME": str(tmp_path)}
     start = "from vici_brain.cli.main import main; main()"

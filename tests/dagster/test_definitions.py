@@ -48,6 +48,14 @@ def test_the_code_location_loads_with_an_empty_environment_and_without_a_network
     assert "Warning" not in done.stderr
 
 
+def test_a_run_never_walks_through_what_was_imported() -> None:
+    counting = "import gc, definitions; print(gc.get_freeze_count(), len(gc.get_objects()))"
+    done = subprocess.run([sys.executable, "-c", counting], cwd=ROOT, env={}, capture_output=True, text=True, check=True)
+    spared, left = map(int, done.stdout.split())
+    assert spared > 100_000
+    assert left < 1_000
+
+
 def test_everything_can_be_loaded_and_resolved(defs: dg.Definitions) -> None:
     dg.Definitions.validate_loadable(defs)
 

@@ -25,6 +25,7 @@ from vici_brain.flows.match_calls import rematch_orphans
 from vici_brain.flows.prove_calls import reconcile
 from vici_brain.flows.sync_calls import fetch_history, sync_incremental
 from vici_brain.flows.syncing import Syncing
+from vici_brain.startup import spare_imports
 
 _HELP = "Replicates the call history of ViciDial dialers into Brain (PostgreSQL), and proves that nothing is missing."
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=_HELP)
@@ -181,6 +182,7 @@ def status(
 
 def main() -> None:
     """Runs the command line; what users can mend is said in one line, never as a traceback."""
+    spare_imports()
     try:
         app()
     except ViciBrainError as error:
