@@ -151,6 +151,16 @@ def test_a_holder_that_was_killed_counts_no_longer_and_disturbs_nobody(place: Pa
     assert not is_running(place)
 
 
+def test_a_holder_whose_home_was_deleted_meanwhile_leaves_without_a_word(place: Path) -> None:
+    holder = Holder(place)
+    holder.started_at()
+
+    rmtree(place / "postgres")
+
+    assert holder.process.communicate("\n", timeout=20) == ("", "")
+    assert holder.process.returncode == 0
+
+
 def test_the_last_holder_stops_the_server_even_if_its_keeper_was_killed(place: Path) -> None:
     with embedded_postgres(place):
         os.kill(keeper_of(place), signal.SIGKILL)

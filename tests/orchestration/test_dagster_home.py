@@ -133,6 +133,9 @@ def test_the_settings_keep_lanes_apart_and_find_dead_runs(home: Path, monkeypatc
             {"key": "vici_brain/lane", "value": {"applyLimitPerUniqueValue": True}, "limit": 1},
             {"key": "dagster/backfill", "limit": 1},
         ]
+        queue = instance.run_coordinator
+        assert isinstance(queue, dg.QueuedRunCoordinator)
+        assert (queue.dequeue_interval_seconds, queue.dequeue_use_threads) == (1, True)
         assert instance.run_monitoring_enabled
         assert instance.run_monitoring_max_runtime_seconds == 6 * 3600
         assert instance.run_retries_max_retries == 1

@@ -68,8 +68,11 @@ class Cluster:
         return descriptor
 
     def is_alive(self) -> bool:
-        """Whether any process of the cluster exists, be it starting, serving or stopping."""
-        descriptor = self.open_lock("alive")
+        """Whether any process of the cluster exists, be it starting, serving or stopping; none does whose directory is gone."""
+        try:
+            descriptor = self.open_lock("alive")
+        except FileNotFoundError:
+            return False
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
