@@ -8,12 +8,15 @@ from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
 
 import pytest
-from builders import NOON, add_lead, land, minutes, one, raw_row
+from builders import NEW_YORK, NOON, add_lead, land, minutes, one, raw_row
 from sqlalchemy import Engine, text
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt
 
-from vici_brain.brain.database import lane, open_brain
+from vici_brain.brain.calls import CallStore, Landing
+from vici_brain.brain.database import brain_now, lane, open_brain
 from vici_brain.brain.matches import MatchStore
+from vici_brain.brain.sql import load
+from vici_brain.domain.call_rows import clean
 from vici_brain.domain.windows import Window
 from vici_brain.errors import BusyError, RetriableError
 
@@ -42,6 +45,27 @@ def test_writers_of_overlapping_slices_lose_no_call_and_come_to_an_end(brain: En
     assert one(brain, "SELECT count(*) FROM call_log_proofs") == 12
     # The last turn of every writer is what stands, whoever came last.
     assert one(brain, "SELECT min(called_count) FROM vici_call_logs") >= 12
+
+
+@pytest.mark.parametrize("step", ["keep_history", "merge_calls"])
+def test_a_call_that_two_bring_at_once_is_written_by_one_and_has_no_history(
+    brain: Engine, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    """As two slices do that meet within the seconds of their edges: both found nothing held, and the other one was quicker."""
+    early, original, others = brain_now(brain), Landing._run, iter([True])
+
+    def run(landing: Landing, statement: object) -> int:
+        if statement is load(step) and next(others, False):
+            with CallStore(brain).landing("vici", "vicidial_log", NEW_YORK, read_at=early) as other:
+                other.stage(clean([raw_row(key="a.1")]), source_copy="live")
+                assert other.merge(None).new == 1
+        return original(landing, statement)
+
+    monkeypatch.setattr(Landing, "_run", run)
+    counts = land(brain, [raw_row(key="a.1"), raw_row(key="b.1")])
+    assert (counts.read, counts.new, counts.updated, counts.unchanged) == (2, 1, 0, 1)
+    assert one(brain, "SELECT count(*) FROM vici_call_log_history") == 0
+    assert one(brain, "SELECT read_at = :early FROM vici_call_logs WHERE source_key = 'a.1'", early=early)
 
 
 def test_matching_beside_landing_leaves_every_call_in_one_half(brain: Engine) -> None:

@@ -1,8 +1,10 @@
--- The states that are about to be replaced, locked in key order so that two writers cannot wait for each other.
+-- The states that are about to be replaced, locked in key order so that two writers cannot wait for each other. A call that another
+-- writer brought meanwhile, word for word, is not replaced.
 WITH replaced AS (
     SELECT held.*
     FROM vici_call_logs AS held
     JOIN arriving_calls AS arriving USING (instance, source_table, source_key)
+    WHERE {{says_something_new: arriving}}
     ORDER BY instance, source_table, source_key
     FOR UPDATE OF held
 )

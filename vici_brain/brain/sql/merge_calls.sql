@@ -20,4 +20,4 @@ ON CONFLICT (instance, source_table, source_key) DO UPDATE SET
         WHERE (held.vici_lead_id, held.phone_key, held.vendor_lead_code)
             IS NOT DISTINCT FROM (excluded.vici_lead_id, excluded.phone_key, coalesce(excluded.vendor_lead_code, held.vendor_lead_code))
     )
-WHERE held.read_at <= excluded.read_at AND NOT (held.source_copy = 'live' AND excluded.source_copy = 'archive')
+WHERE {{says_something_new: excluded}}
