@@ -1,5 +1,5 @@
 -- Purged calls of which a placed row says something that the export does not, by primary-key look-up; nearly always none. What is left
--- out was already decided by arriving_calls for calls that are held: older reads, and what an archive copy does not know.
+-- out was already decided by says_something_new for calls that are held: older reads, and what an archive copy does not know.
 SELECT purged.instance, purged.source_table, purged.source_key
 FROM placed_calls AS placed
 JOIN purged_orphan_calls AS purged USING (instance, source_table, source_key)
